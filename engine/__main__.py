@@ -1,0 +1,67 @@
+"""The command line: `python -m engine VERB`; each verb is a module of `engine.commands`, loaded when it is used.
+
+Exit codes: 0 done, 2 usage, 3 an error the user can act on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+from . import VERSION
+from .errors import EngineError
+
+EXIT_ERROR = 3
+
+VERBS: dict[str, str] = {  # name -> what `--help` says
+    "convert": "Fit a network to a surface and write its weights.",
+    "render": "Trace weights and write a picture.",
+    "mesh": "Extract the zero set as triangles.",
+    "measure": "Compare weights with the mesh they were made from.",
+    "info": "Print what a weights file holds.",
+    "doctor": "Say what works on this machine, and what to do about what does not.",
+    "serve": "Answer the add-on: scenes in, pictures out.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module only when it runs, so that `--help` needs no torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f".commands.{cmd_name}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs)
+@click.version_option(VERSION, prog_name="neural-implicit")
+@click.option("--verbose", "-v", is_flag=True, help="Log each stage to stderr.")
+def main(verbose: bool) -> None:
+    """Neural Implicit: surfaces as the weights of a small network."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def run() -> None:
+    """Run the command line; an `EngineError` becomes a sentence on stderr and exit code 3."""
+    try:
+        main(prog_name="python -m engine")
+    except EngineError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,124 @@
+"""The one scene model of viewport, final render and command line, as it crosses the process boundary.
+
+Matrices are 16 numbers, row-major, and read right to left: `world_from_object` takes object space to world
+space. Colours are scene-linear. Large arrays are files `blobs/<sha256>` in the session's folder; a scene
+only names them, so that an unchanged mesh or network is never sent twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Matrix = tuple[float, ...]  # 16 numbers, row-major
+Vector = tuple[float, float, float]
+
+IDENTITY: Matrix = (1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayBlob:
+    """An array in the file `blobs/<sha256>`, raw little-endian C order."""
+
+    sha256: str
+    dtype: Literal["float32", "float64", "int32", "uint8"]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """The part of a Principled BSDF that the engine shades."""
+
+    base_color: Vector = (0.8, 0.8, 0.8)
+    metallic: float = 0.0
+    roughness: float = 0.5
+    specular: float = 0.5  # Blender's "Specular IOR Level"; 0.5 leaves the index of refraction as it is
+    ior: float = 1.5
+    emission: Vector = (0.0, 0.0, 0.0)  # colour times strength
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuralObject:
+    """A weight-encoded shape: a weights file (blob) and where it stands."""
+
+    name: str
+    object_id: int  # identifies the object in the object_id plane, unique in the scene, 1 or more
+    weights: str  # sha256 of the weights file
+    world_from_object: Matrix
+    material: int = 0  # index into Scene.materials
+    pass_index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshGeometry:
+    """Triangles in object space, shared by the instances that name it."""
+
+    vertices: ArrayBlob  # (V, 3) float32
+    triangles: ArrayBlob  # (T, 3) int32
+    corner_normals: ArrayBlob | None = None  # (T, 3, 3) float32; None: flat shading
+    triangle_materials: ArrayBlob | None = None  # (T,) int32, index into MeshObject.materials; None: all 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshObject:
+    """One instance of native geometry."""
+
+    name: str
+    object_id: int
+    geometry: int  # index into Scene.geometries
+    world_from_object: Matrix
+    materials: tuple[int, ...] = (0,)  # indices into Scene.materials, by slot
+    pass_index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """A Blender light. It shines along -z of its own space."""
+
+    type: Literal["POINT", "SUN", "SPOT", "AREA"]
+    world_from_light: Matrix
+    color: Vector = (1.0, 1.0, 1.0)
+    energy: float = 1.0  # W; W/m^2 for a sun, as in Blender
+    radius: float = 0.0  # m, point and spot
+    angle: float = 0.0  # rad, angular diameter of a sun
+    spot_size: float = 0.785398  # rad, full cone
+    spot_blend: float = 0.15
+    shape: Literal["SQUARE", "RECTANGLE", "DISK", "ELLIPSE"] = "SQUARE"
+    size: float = 0.25  # m, area: width along x
+    size_y: float = 0.25  # m, area: height along y (rectangle, ellipse)
+    cast_shadow: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything that is drawn, but for the camera."""
+
+    neural_objects: tuple[NeuralObject, ...] = ()
+    mesh_objects: tuple[MeshObject, ...] = ()
+    geometries: tuple[MeshGeometry, ...] = ()
+    materials: tuple[Material, ...] = ()
+    lights: tuple[Light, ...] = ()
+    world_color: Vector = (0.0, 0.0, 0.0)  # colour times strength
+    film_transparent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """A linear camera: perspective or orthographic, shifted or not."""
+
+    view_from_world: Matrix
+    clip_from_view: Matrix  # OpenGL clip space: the view looks along -z, NDC z runs from -1 (near) to 1 (far)
+
+
+PlaneName = Literal["combined", "depth", "view_z", "normal", "position", "object_id", "pass_index"]
+
+PLANE_CHANNELS: dict[str, int] = {
+    "combined": 4,  # scene-linear, premultiplied
+    "depth": 1,  # value in a depth buffer, 0.5 * ndc.z + 0.5; 1 where nothing was hit
+    "view_z": 1,  # distance to the camera plane, m; 1e10 where nothing was hit
+    "normal": 3,  # world space; 0 where nothing was hit
+    "position": 3,  # world space; 0 where nothing was hit
+    "object_id": 1,  # of the first sample; 0 where nothing was hit
+    "pass_index": 1,
+}

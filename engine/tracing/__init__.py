@@ -1,0 +1,1 @@
+"""Ray tracing backends behind one contract."""
