@@ -19,12 +19,12 @@ from collections.abc import Callable
 from . import VERSION, capabilities
 from .errors import EngineError, ProtocolError
 from .protocol import messages
+from .protocol.lines import read_messages
 from .protocol.messages import DeviceStatus, Failure, Hello, Message, Welcome
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 30.0  # the add-on greets at once; a busy machine may need a while
-DISCARD_BYTES = 1 << 16
 
 
 class MessageStream:
@@ -143,8 +143,7 @@ class MessageStream:
 
     def _read(self) -> None:
         try:
-            while line := self._input.readline(messages.MAX_LINE_BYTES + 1):
-                item = self._understand(line)
+            for item in read_messages(self._input):
                 if self._exit_code is None:
                     self._received.put(item)
         except OSError as error:
@@ -153,15 +152,3 @@ class MessageStream:
         self._received.put(None)
         if self._exit_code is not None:
             os._exit(self._exit_code)
-
-    def _understand(self, line: bytes) -> Message | ProtocolError:
-        if len(line) > messages.MAX_LINE_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = self._input.readline(DISCARD_BYTES)
-            return ProtocolError(
-                f"A message is longer than {messages.MAX_LINE_BYTES >> 20} MiB and was refused."
-            )
-        try:
-            return messages.decode(line)
-        except ProtocolError as error:
-            return error
