@@ -112,7 +112,10 @@ class Converted(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapFrames(Message):
-    """The frame file to map from now on: `num_slots` slots of `slot_bytes`."""
+    """The frame file to map from now on: `num_slots` slots of `slot_bytes`.
+
+    Every slot granted before is the add-on's again, and frames of earlier requests are not to be read.
+    """
 
     kind: ClassVar[str] = "map_frames"
     path: str  # a file, or "fd:N" for an inherited descriptor
