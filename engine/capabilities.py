@@ -127,7 +127,7 @@ def _try_torch_cuda() -> str:
 
 def _try_warp() -> str:
     wp: Any = importlib.import_module("warp")  # its type hints are partial
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_ERROR  # its greeting belongs to nobody's output
     points = wp.array(np.eye(3, dtype=np.float32), dtype=wp.vec3, device="cpu")
     mesh = wp.Mesh(points=points, indices=wp.array(np.arange(3, dtype=np.int32), device="cpu"))
     if mesh.id == 0:

@@ -1,0 +1,58 @@
+"""`info`: prints what a weights file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..protocol.codec import to_plain
+from ..protocol.weights import NeuralWeights
+
+
+@click.command()
+@click.argument("weights", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for programs.")
+def command(weights: Path, as_json: bool) -> None:
+    """Print what the file WEIGHTS holds: network, size, source, errors."""
+    description = describe(NeuralWeights.load(weights), weights.stat().st_size)
+    if as_json:
+        click.echo(json.dumps(description, indent=2))
+        return
+    table = Table(title=weights.name, title_justify="left", show_header=False)
+    for key, value in _readable(description).items():
+        table.add_row(key, value)
+    Console().print(table)
+
+
+def describe(network: NeuralWeights, num_bytes: int) -> dict[str, Any]:
+    """Give plain values: the file's description, its size in bytes, and the number of parameters."""
+    plain: dict[str, Any] = to_plain(network.description)
+    plain["num_parameters"] = network.architecture.num_parameters()
+    plain["num_bytes"] = num_bytes
+    plain["precision"] = "float16" if network.float16 else "float32"
+    return plain
+
+
+def _readable(description: dict[str, Any]) -> dict[str, str]:
+    architecture, source = description["architecture"], description["source"]
+    encoding = architecture["encoding"]
+    if encoding != "none":
+        encoding += f", {architecture['fourier_features']} features"
+    low, high = description["bounds_unit"][:3], description["bounds_unit"][3:]
+    rows = {
+        "network": f"{architecture['depth']} hidden layers of {architecture['width']}, {architecture['activation']}",
+        "inputs": f"{architecture['inputs']}, encoding {encoding}",
+        "parameters": f"{description['num_parameters']:,}, {description['precision']}",
+        "size": f"{description['num_bytes']:,} bytes",
+        "bounds": " to ".join("(" + ", ".join(f"{x:.3f}" for x in corner) + ")" for corner in (low, high)),
+        "source": f"{source['name']}, {source['num_vertices']:,} vertices, {source['num_faces']:,} faces",
+        "seed": str(description["seed"]),
+        "software": description["software"],
+    }
+    errors = {f"error: {name}": f"{value:.3g}" for name, value in description["errors"].items()}
+    return {**rows, **errors}

@@ -1,0 +1,36 @@
+"""`serve`: answers the Blender add-on on stdin and stdout until stdin ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from ..message_stream import MessageStream
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option(
+    "--session",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder shared with the add-on; large inputs are files in its `blobs`.",
+)
+def command(session: Path) -> None:
+    """Answer the add-on: scenes in, pictures out, one JSON message per line.
+
+    It ends when its input ends.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Blender; our input ends with it
+    stream = MessageStream.from_stdio()
+    stream.handshake()
+    from ..server import Server  # numba and warp: after the greeting, so that the add-on never waits for them
+
+    Server(stream, session).run()
+    logging.shutdown()
+    os._exit(0)  # the worker may be deep inside compiled code
