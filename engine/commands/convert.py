@@ -1,0 +1,107 @@
+"""`convert`: a mesh file to a weights file, with a progress bar for people or messages for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import EngineError
+from ..message_stream import MessageStream
+from ..protocol.messages import Converted, Failure, Message, Progress, encode
+
+EXIT_ERROR = 3
+
+
+@click.command()
+@click.argument("mesh", type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", required=True, type=click.Path(path_type=Path), help="The weights file to write."
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Write every measured error here as JSON.")
+@click.option(
+    "--proxy", type=click.Path(path_type=Path), help="Write a coarse mesh here (.npz), for the add-on."
+)
+@click.option(
+    "--preset", type=click.Choice(["draft", "standard", "fine"]), default="standard", show_default=True
+)
+@click.option("--width", type=int, help="Units of a hidden layer.")
+@click.option("--depth", type=int, help="Hidden layers.")
+@click.option(
+    "--activation", type=str, help="relu, leaky_relu, elu, softplus, tanh, sigmoid, sine, silu or gelu."
+)
+@click.option("--samples", type=int, help="Exact distances to fit to.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal files.")
+@click.option("--messages", is_flag=True, help="Talk to the add-on on stdin and stdout; ends with stdin.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write the same messages to stdout, one JSON object a line."
+)
+def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
+    """Fit a network to the surface in MESH (obj, stl, ply, off, glb, gltf, 3mf) and write its weights."""
+    if messages:
+        stream = MessageStream.from_stdio()
+        stream.handshake()
+        stream.exit_at_end_of_input(EXIT_ERROR)
+        sys.exit(_for_a_program(mesh, settings, stream.send, True))
+    if as_json:
+        sys.exit(_for_a_program(mesh, settings, _send_line, settings["proxy"] is not None))
+    _for_people(mesh, settings)
+
+
+def _for_a_program(
+    mesh: Path, settings: dict[str, Any], send: Callable[[Message], None], snapshots: bool
+) -> int:
+    from ..presets import convert_options  # torch and Warp, after the handshake
+
+    try:
+        from ..conversion import convert
+
+        send(convert(mesh, convert_options(snapshots=snapshots, **settings), send))
+    except EngineError as error:
+        send(Failure(code=error.code, message=str(error)))
+        return EXIT_ERROR
+    return 0
+
+
+def _send_line(message: Message) -> None:
+    stdout = click.get_binary_stream("stdout")
+    stdout.write(encode(message))
+    stdout.flush()
+
+
+def _for_people(mesh: Path, settings: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from ..conversion import convert
+    from ..presets import convert_options
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    with Bar(*columns, TextColumn("{task.fields[error]}"), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("reading", total=1.0, error="")
+
+        def tell(message: Message) -> None:
+            if isinstance(message, Progress):
+                error = "" if message.error is None else f"error {message.error:.5f}"
+                bar.update(task, completed=message.fraction, description=message.phase, error=error)
+
+        converted = convert(mesh, convert_options(snapshots=settings["proxy"] is not None, **settings), tell)
+        bar.update(task, completed=1.0, description="done")
+    for line in _summary(converted):
+        click.echo(line)
+
+
+def _summary(converted: Converted) -> list[str]:
+    errors = converted.report["errors"]
+    lines = [f"warning: {warning}" for warning in converted.warnings]
+    lines.append(f"{converted.path}: {converted.num_bytes:,} bytes in {converted.seconds:.1f} s")
+    lines.append(
+        f"surface error {errors['surface_mean']:.5f} (95 % under {errors['surface_p95']:.5f}), "
+        f"overlap {errors['iou']:.4f}"
+    )
+    return lines

@@ -1,0 +1,170 @@
+"""Samples to weights: one training run.
+
+The loss is the mean |f - d|; the optimiser is SOAP with a short warm-up and a cosine decay to zero. A run is a
+number of steps, never a number of seconds, so the same seed, device and thread count give the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import FitError, OptionError
+from .network import ACTIVATIONS, evaluate_layers, initial_layers
+from .optimizer import Soap, SoapOptions
+from .protocol.weights import MAX_DEPTH, Architecture
+from .sampling import SamplePool, SamplingOptions
+from .signed_distance import SurfaceDistance
+
+log = logging.getLogger(__name__)
+
+CHUNK_SIZE = 1 << 17
+REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
+RUNNING_SHARE = 0.2  # of the latest batch in the running error
+WIDEST = 256  # wider ones take hours on a CPU
+Preset = Literal["draft", "standard", "fine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """One training run."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    num_steps: int = 4000
+    batch_size: int = 8192
+    num_samples: int = 1 << 21  # different ones; a fit sees each several times
+    learning_rate: float = 2e-2
+    warm_up: float = 0.05  # share of the steps
+    seed: int = 0
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    soap: SoapOptions = field(default_factory=SoapOptions)
+
+    def __post_init__(self) -> None:
+        arch = self.architecture
+        if not 4 <= arch.width <= WIDEST or not 1 <= arch.depth <= MAX_DEPTH:
+            raise OptionError(
+                f"A network is 4 to {WIDEST} wide and 1 to {MAX_DEPTH} deep, got {arch.width} x {arch.depth}."
+            )
+        if self.num_steps < 1 or self.batch_size < 1 or self.num_samples < self.batch_size:
+            raise OptionError("Steps and batch must be positive, and the samples at least one batch.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitState:
+    """Where a run stands; `layers` are the network's own, so copy what is to be kept."""
+
+    step: int
+    num_steps: int
+    error: float | None  # running mean |f - d|
+    layers: list[Tensor]
+
+
+def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]) -> list[Tensor]:
+    """Train a network and give its layers, matrices (out, in + 1).
+
+    Args:
+        truth: Where the samples' distances come from.
+        options: The network and the run.
+        report: Called every few steps and while the run waits for samples; may raise to stop it.
+
+    Raises:
+        FitError: The loss is no longer a number.
+    """
+    num_chunks = math.ceil(options.num_samples / CHUNK_SIZE)
+    chunk_size = math.ceil(options.num_samples / num_chunks)
+    pool = SamplePool(
+        truth, options.sampling, num_chunks=num_chunks, chunk_size=chunk_size, seed=options.seed
+    )
+    try:
+        return _train(pool, options, report)
+    finally:
+        pool.close()
+
+
+def learning_rate(step: int, options: FitOptions) -> float:
+    """Give the learning rate of a step: a linear warm-up, then a cosine to zero."""
+    warm_up = max(1.0, options.warm_up * options.num_steps)
+    if step < warm_up:
+        return options.learning_rate * (step + 1) / warm_up
+    progress = (step - warm_up) / max(1.0, options.num_steps - warm_up)
+    return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _train(pool: SamplePool, options: FitOptions, report: Callable[[FitState], None]) -> list[Tensor]:
+    layers = initial_layers(options.architecture, options.seed)
+    groups = _Groups(layers, options.soap)
+    activation = ACTIVATIONS[options.architecture.activation]
+    batches = _Batches(pool, options)
+    state = FitState(step=0, num_steps=options.num_steps, error=None, layers=layers)
+    for step in range(options.num_steps):
+        points, distances = batches.take(step, partial(report, state))
+        loss = (evaluate_layers(layers, points, activation) - distances).abs().mean()
+        groups.step(list(torch.autograd.grad(loss, layers)), learning_rate(step, options))
+        if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
+            state = replace(state, step=step + 1, error=_running(state.error, float(loss.detach())))
+            report(state)
+    return [layer.detach().clone() for layer in layers]
+
+
+def _running(error: float | None, latest: float) -> float:
+    if not math.isfinite(latest):
+        raise FitError("Training went astray: its error is no longer a number. Try another seed.")
+    return latest if error is None else error + RUNNING_SHARE * (latest - error)
+
+
+class _Groups:
+    """Layers of one shape, stacked, each stack with its optimiser; the layers are views into the stacks."""
+
+    def __init__(self, layers: list[Tensor], options: SoapOptions) -> None:
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for k, layer in enumerate(layers):
+            shapes.setdefault(tuple(layer.shape), []).append(k)
+        self._members = list(shapes.values())
+        self._optimizers = []
+        for members in self._members:
+            stack = torch.stack([layers[k] for k in members])
+            self._optimizers.append(Soap(stack, options))
+            for place, k in enumerate(members):
+                layers[k] = stack[place].requires_grad_(True)
+
+    def step(self, gradients: list[Tensor], rate: float) -> None:
+        with torch.no_grad():
+            for members, optimizer in zip(self._members, self._optimizers):
+                optimizer.step(torch.stack([gradients[k] for k in members]), rate)
+
+
+class _Batches:
+    """Batches cut out of the chunks that should be there by each step, whether or not they came earlier."""
+
+    def __init__(self, pool: SamplePool, options: FitOptions) -> None:
+        self._pool, self._options = pool, options
+        self._rng = np.random.default_rng([options.seed, 1 << 20])
+        self._points: list[Tensor] = []
+        self._distances: list[Tensor] = []
+
+    def take(self, step: int, waiting: Callable[[], None]) -> tuple[Tensor, Tensor]:
+        options, pool = self._options, self._pool
+        growth = 2.0 * step / options.num_steps  # all chunks are in use by half of the run
+        wanted = min(pool.num_chunks, 1 + int(growth * pool.num_chunks))
+        while len(self._points) < wanted:
+            points, distances = pool.chunk(len(self._points), waiting)
+            self._points.append(torch.from_numpy(points))
+            self._distances.append(torch.from_numpy(distances))
+        chunk = int(self._rng.integers(wanted))
+        start = int(self._rng.integers(pool.chunk_size))
+        size = min(options.batch_size, pool.chunk_size)
+        end = min(start + size, pool.chunk_size)
+        points, distances = self._points[chunk][start:end], self._distances[chunk][start:end]
+        rest = size - len(points)
+        if rest:  # around the end of the chunk
+            points = torch.cat([points, self._points[chunk][:rest]])
+            distances = torch.cat([distances, self._distances[chunk][:rest]])
+        return points, distances

@@ -1,0 +1,92 @@
+"""How far a network is from the surface it was fitted to.
+
+All errors are in unit space. Points come from seeds of their own, never from those a fit has seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .network import NetworkField
+from .sampling import REACH_SLACK, SurfaceSampler
+from .signed_distance import SurfaceDistance
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+MEASURE_SEED = 0x5EED  # joined with a number per metric; training seeds are joined with other numbers
+NEAR_NOISE = 0.01  # of the near-surface error
+BAND = 0.1  # of the grid error near the surface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureOptions:
+    """How many points each metric uses."""
+
+    num_points: int = 100_000
+    grid_resolution: int = 48
+    seed: int = MEASURE_SEED
+
+
+def measure_errors(
+    field: NetworkField, truth: SurfaceDistance, options: MeasureOptions | None = None
+) -> dict[str, float]:
+    """Give the errors that need no mesh of the zero set, by name."""
+    options = options or MeasureOptions()
+    sampler = SurfaceSampler(truth.mesh)
+    errors = _surface_errors(field, sampler, truth.half_thickness, options)
+    errors |= _near_surface_errors(field, truth, sampler, options)
+    errors |= _grid_errors(field, truth, options)
+    return errors | _overlap(field, truth, options)
+
+
+def _surface_errors(
+    field: NetworkField, sampler: SurfaceSampler, half_thickness: float, options: MeasureOptions
+) -> dict[str, float]:
+    points = sampler.sample(options.num_points, _generator(options, 1))[0]
+    errors = np.abs(
+        field.value(points) + half_thickness
+    )  # a shell's own middle is at minus half its thickness
+    return _spread("surface", errors)
+
+
+def _near_surface_errors(
+    field: NetworkField, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
+) -> dict[str, float]:
+    rng = _generator(options, 2)
+    noise = NEAR_NOISE * rng.standard_normal((options.num_points, 3))
+    points = np.clip(sampler.sample(options.num_points, rng)[0] + noise, -1.0, 1.0)
+    distances = truth.signed_distance(points, np.linalg.norm(noise, axis=1) + REACH_SLACK)
+    return _spread("near_surface", np.abs(field.value(points) - distances))
+
+
+def _grid_errors(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+    axis = np.linspace(-1.0, 1.0, options.grid_resolution)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    distances = truth.signed_distance(points)
+    errors = np.abs(field.value(points) - distances)
+    near = np.abs(distances) < BAND
+    return _spread("grid", errors) | {"grid_near_mean": float(errors[near].mean()) if near.any() else 0.0}
+
+
+def _overlap(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+    points = _generator(options, 3).uniform(-1.0, 1.0, (options.num_points, 3))
+    inside, fitted = truth.signed_distance(points) < 0.0, field.value(points) < 0.0
+    union = int((inside | fitted).sum())
+    iou = int((inside & fitted).sum()) / union if union else 0.0
+    return {"iou": iou, "iou_points_inside": float(inside.sum())}
+
+
+def _spread(name: str, errors: FloatArray) -> dict[str, float]:
+    return {
+        f"{name}_mean": float(errors.mean()),
+        f"{name}_p95": float(np.quantile(errors, 0.95)),
+        f"{name}_max": float(errors.max()),
+    }
+
+
+def _generator(options: MeasureOptions, number: int) -> np.random.Generator:
+    return np.random.default_rng([options.seed, 1 << 21, number])

@@ -1,0 +1,57 @@
+"""What draft, standard and fine mean, and how single settings change them.
+
+Presets are numbers of steps, not of seconds, so that equal seeds give equal files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from .conversion import ConvertOptions
+from .errors import OptionError
+from .fitting import FitOptions
+from .network import ACTIVATIONS
+from .protocol.weights import Architecture
+
+SMALLEST_SAMPLES = 10_000
+PRESETS: dict[str, FitOptions] = {
+    "draft": FitOptions(num_steps=700, num_samples=1 << 19),
+    "standard": FitOptions(num_steps=3000, num_samples=1 << 21),
+    "fine": FitOptions(architecture=Architecture(width=64), num_steps=6000, num_samples=1 << 22),
+}
+
+
+def convert_options(
+    *,
+    output: Path,
+    report: Path | None = None,
+    proxy: Path | None = None,
+    preset: str = "standard",
+    width: int | None = None,
+    depth: int | None = None,
+    activation: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    snapshots: bool = False,
+) -> ConvertOptions:
+    """Give a preset with the settings that are not None in place.
+
+    Raises:
+        OptionError: A setting is out of its range.
+    """
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}. Use one of {', '.join(PRESETS)}.")
+    if activation is not None and activation not in ACTIVATIONS:
+        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(ACTIVATIONS)}.")
+    if samples is not None and samples < SMALLEST_SAMPLES:
+        raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
+    if not 0 <= seed < 1 << 31:
+        raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
+    base = PRESETS[preset]
+    changes = {"width": width, "depth": depth, "activation": activation}
+    architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
+    fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
+    return ConvertOptions(
+        fit=fit, preset=preset, output=output, report=report, proxy=proxy, snapshots=snapshots
+    )

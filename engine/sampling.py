@@ -1,0 +1,126 @@
+"""Where a fit looks: points near the surface, and points anywhere in the box.
+
+Near the surface a point is an area-uniform surface point plus Gaussian noise whose size is log-uniform, so every
+scale from detail to far field is seen alike. The noise's length bounds the distance, which makes the search for
+the exact distance short. Every stream of points has its own random generator, so the order in which threads
+finish changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import OptionError
+from .mesh import UnitMesh
+from .signed_distance import SurfaceDistance
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+
+REACH_SLACK = 1e-5  # added to a bound on the distance: float32 rounding of the points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How a batch is spread; lengths are in unit space."""
+
+    uniform_share: float = 0.05
+    smallest_noise: float = 1e-3
+    largest_noise: float = 1e-1
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.uniform_share <= 1.0:
+            raise OptionError(f"uniform_share must be 0 to 1, got {self.uniform_share}")
+        if not 0.0 < self.smallest_noise <= self.largest_noise:
+            raise OptionError("the noise must be positive, and its smallest size the smaller one")
+
+
+class SurfaceSampler:
+    """Area-uniform points on triangles."""
+
+    def __init__(self, mesh: UnitMesh) -> None:
+        corners = mesh.triangles()
+        self._origin = corners[:, 0]
+        self._edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        self.areas = 0.5 * np.linalg.norm(np.cross(*self._edges), axis=1)
+        self._cumulative = np.cumsum(self.areas)
+
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
+        """Give points (count, 3) float64 and their faces (count,)."""
+        drawn = rng.random(count) * self._cumulative[-1]
+        faces = np.minimum(np.searchsorted(self._cumulative, drawn), len(self.areas) - 1)
+        u, v = rng.random((2, count))
+        over = u + v > 1.0
+        u[over], v[over] = 1.0 - u[over], 1.0 - v[over]
+        first, second = self._edges
+        return self._origin[faces] + u[:, None] * first[faces] + v[:, None] * second[faces], faces
+
+
+def training_points(
+    sampler: SurfaceSampler, count: int, options: SamplingOptions, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Give shuffled points (count, 3) float32 in [-1, 1]^3 and upper bounds (count,) of their distances."""
+    num_uniform = round(count * options.uniform_share)
+    num_near = count - num_uniform
+    span = np.log(options.largest_noise / options.smallest_noise)
+    sizes = options.smallest_noise * np.exp(span * rng.random(num_near))
+    noise = rng.standard_normal((num_near, 3)) * sizes[:, None]
+    near = sampler.sample(num_near, rng)[0] + noise
+    near_reach = np.linalg.norm(noise, axis=1) + REACH_SLACK
+    outside = (np.abs(near) > 1.0).any(axis=1)  # rare: the shape keeps 0.1 of room
+    near_reach[outside] += np.linalg.norm(near[outside] - np.clip(near[outside], -1.0, 1.0), axis=1)
+    uniform = rng.uniform(-1.0, 1.0, (num_uniform, 3))
+    points = np.concatenate([np.clip(near, -1.0, 1.0), uniform]).astype(np.float32)
+    reach = np.concatenate([near_reach, np.full(num_uniform, 16.0)]).astype(np.float32)
+    order = rng.permutation(count)
+    return points[order], reach[order]
+
+
+class SamplePool:
+    """Exact samples in chunks, made by one thread in the background while the fit uses the earlier ones."""
+
+    def __init__(
+        self, truth: SurfaceDistance, options: SamplingOptions, *, num_chunks: int, chunk_size: int, seed: int
+    ) -> None:
+        """Start making `num_chunks` chunks of `chunk_size` samples."""
+        self.num_chunks = num_chunks
+        self.chunk_size = chunk_size
+        self._truth, self._options, self._seed = truth, options, seed
+        self._sampler = SurfaceSampler(truth.mesh)
+        self._closed = threading.Event()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="samples")
+        self._chunks: list[Future[tuple[FloatArray, FloatArray]]] = [
+            self._executor.submit(self._make, k) for k in range(num_chunks)
+        ]
+
+    def chunk(self, k: int, waiting: Callable[[], None]) -> tuple[FloatArray, FloatArray]:
+        """Give points (chunk_size, 3) and signed distances (chunk_size,) of chunk `k`.
+
+        Args:
+            k: Its number.
+            waiting: Called again and again while the chunk is being made, so that progress never pauses.
+        """
+        while True:
+            try:
+                return self._chunks[k].result(timeout=0.25)
+            except TimeoutError:
+                waiting()
+
+    def close(self) -> None:
+        """Stop making chunks."""
+        self._closed.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, k: int) -> tuple[FloatArray, FloatArray]:
+        if self._closed.is_set():
+            return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
+        rng = np.random.default_rng([self._seed, k])
+        points, reach = training_points(self._sampler, self.chunk_size, self._options, rng)
+        return points, self._truth.signed_distance(points, reach)
