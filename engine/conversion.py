@@ -1,4 +1,4 @@
-"""From a mesh file to a weights file: reads, checks, fits, measures and writes, and tells how far it is."""
+"""From a mesh file to a weights file: reads, checks, fits, measures, tries again where a fit failed, and writes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ import numpy as np
 from torch import Tensor
 
 from . import VERSION
-from .errors import OutputError
-from .fitting import FitOptions, FitState, fit
+from .announcer import FIT_ENDS, Announcer, save_result
+from .errors import FitError, OutputError
+from .fitting import FitOptions, FitState, fit, use_threads
 from .measure import measure_errors
-from .mesh import Mesh, UnitMesh, check_mesh, to_unit
+from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
-from .network import NetworkField, split_layers
-from .protocol.messages import Converted, Message, Progress, Snapshot
+from .network import NetworkField, split_layers, zero_set_box
+from .protocol.messages import Converted, Message
 from .protocol.weights import Description, NeuralWeights, Source, write_atomically
 from .report import report_bytes
-from .signed_distance import SurfaceDistance
+from .sign_doctor import Diagnosis, examine
 
 log = logging.getLogger(__name__)
 
 COMPACT_ERRORS = ("surface_mean", "surface_p95", "near_surface_mean", "grid_mean", "iou")
-FIRST_SNAPSHOT_S = 0.5  # after the fit's first step: rough, but there is something to see
-SNAPSHOT_INTERVAL_S = 1.0
-PROGRESS_INTERVAL_S = 0.1
-FIT_STARTS, FIT_ENDS = 0.05, 0.93  # of the whole job's progress
+NUM_TRIES = 3  # with another seed each, where a fit collapsed
+SEED_STEP = 7919  # between two tries
+COLLAPSED_LOST = 0.5  # share of the surface that lies far from the zero set
+AIM_LOST = 0.01
+AIM_IOU = 0.95
+AIM_IOU_SOLID = 0.01  # share of the box that is inside, above which the IoU says something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class ConvertOptions:
     report: Path | None = None
     proxy: Path | None = None
     snapshots: bool = False  # replace the output while training, too
-    threads: int | None = None
+    threads: int | None = None  # all processors by default
 
 
 def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], None]) -> Converted:
@@ -62,23 +65,35 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
     Raises:
         EngineError: The mesh, an option, the output folder or the fit is at fault.
     """
-    job = _Job(options, tell)
+    start = time.monotonic()
     for path in (options.output, options.report, options.proxy):
         if path is not None:
             check_writable(path)
-    job.progress("reading", 0.0)
+    use_threads(options.threads)
+    announcer = Announcer(tell, options.fit.num_steps)
+    announcer.phase("reading", 0.0)
     mesh = load_mesh(source)
-    job.progress("checking", 0.02)
+    announcer.phase("checking", 0.02)
     mesh = check_mesh(mesh)
-    unit = to_unit(mesh)
-    job.progress("sampling", 0.03)
-    truth = SurfaceDistance(unit, threads=options.threads)
-    layers = fit(truth, options.fit, lambda state: job.fitting(state, mesh, unit))
-    job.progress("measuring", FIT_ENDS)
-    weights = neural_weights(layers, options.fit, mesh, unit)
-    errors = measure_errors(NetworkField(weights), truth)
-    weights = weights.with_description(errors={name: round(errors[name], 9) for name in COMPACT_ERRORS})
-    return job.finish(weights, errors, mesh)
+    diagnosis = examine(to_unit(mesh), options.threads)
+    announcer.phase("sampling", 0.04)
+    weights, errors, notes = _fit_until_good(mesh, diagnosis, options, announcer)
+    announcer.phase("writing", 0.99)
+    num_bytes = save_result(weights, options.output, options.proxy)
+    warnings = (*mesh.warnings, *diagnosis.warnings, *notes)
+    seconds = time.monotonic() - start
+    report = _report(weights, errors, diagnosis, options) | {"seconds": seconds, "warnings": list(warnings)}
+    if options.report is not None:
+        write_atomically(options.report, report_bytes(report))
+    log.info("converted %s in %.1f s, surface error %.2e", mesh.name, seconds, errors["surface_mean"])
+    return Converted(
+        path=str(options.output),
+        proxy=str(options.proxy) if options.proxy else None,
+        report=report,
+        num_bytes=num_bytes,
+        seconds=seconds,
+        warnings=warnings,
+    )
 
 
 def check_writable(path: Path) -> None:
@@ -87,10 +102,10 @@ def check_writable(path: Path) -> None:
     Raises:
         OutputError: The folder is missing or not writable, or the disk is full.
     """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Name a file in it.")
     try:
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder. Name a file in it.")
-        with tempfile.TemporaryFile(prefix=f".{path.name}.", dir=path.parent) as trial:
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent) as trial:
             trial.write(bytes(1 << 16))
             trial.flush()
     except OSError as error:
@@ -99,98 +114,110 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
-def neural_weights(layers: list[Tensor], options: FitOptions, mesh: Mesh, unit: UnitMesh) -> NeuralWeights:
+def neural_weights(
+    layers: list[Tensor], options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
+) -> NeuralWeights:
     """Give trained layers as a weights file's content, without errors yet."""
     matrices, biases = split_layers(layers)
-    low, high = unit.vertices.min(axis=0), unit.vertices.max(axis=0)
     description = Description(
         architecture=options.architecture,
-        unit_from_object=tuple(float(x) for x in unit.unit_from_object.ravel()),
-        bounds_unit=tuple(float(x) for x in np.concatenate([low, high])),
+        unit_from_object=tuple(float(x) for x in unit_from_object.ravel()),
+        bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
         source=Source(
             name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
         ),
         seed=options.seed,
         software=f"neural-implicit {VERSION}",
     )
-    return NeuralWeights(description=description, weights=matrices, biases=biases)
+    weights = NeuralWeights(description=description, weights=matrices, biases=biases)
+    box = zero_set_box(NetworkField(weights))
+    return weights.with_description(bounds_unit=tuple(float(x) for x in box.ravel()))
 
 
-class _Job:
-    """The clock, the messages and the files of one conversion."""
+def _fit_until_good(
+    mesh: Mesh, diagnosis: Diagnosis, options: ConvertOptions, announcer: Announcer
+) -> tuple[NeuralWeights, dict[str, float], list[str]]:
+    """Fit, measure, and fit again with another seed while the result has collapsed.
 
-    def __init__(self, options: ConvertOptions, tell: Callable[[Message], None]) -> None:
-        self._options, self._tell = options, tell
-        self._start = time.monotonic()
-        self._fit_start: float | None = None
-        self._last_progress = self._last_snapshot = self._start
+    Raises:
+        FitError: No try gave a zero set.
+    """
+    notes = []
+    for attempt in range(NUM_TRIES):
+        run = dataclasses.replace(options.fit, seed=options.fit.seed + SEED_STEP * attempt)
+        weights, errors = _fit_and_measure(mesh, diagnosis, run, options, announcer)
+        if not _collapsed(errors):
+            break
+        log.warning("the fit with seed %d collapsed: overlap %.3f", run.seed, errors["iou"])
+        notes.append(f"The fit with seed {run.seed} collapsed.")
+    if errors["inside_share"] == 0.0:
+        raise FitError(
+            f"{mesh.name} could not be fitted: {NUM_TRIES} networks with different seeds came out empty. "
+            "Try a wider network or the preset fine."
+        )
+    return weights, errors, [*notes, *_shortfalls(errors)]
 
-    def progress(
-        self, phase: Any, fraction: float, state: FitState | None = None, left: float | None = None
-    ) -> None:
-        self._last_progress = time.monotonic()
-        step, num_steps = (state.step, state.num_steps) if state else (0, self._options.fit.num_steps)
-        error = state.error if state else None
-        self._tell(
-            Progress(
-                phase=phase, step=step, num_steps=num_steps, fraction=fraction, error=error, seconds_left=left
+
+def _fit_and_measure(
+    mesh: Mesh, diagnosis: Diagnosis, run: FitOptions, options: ConvertOptions, announcer: Announcer
+) -> tuple[NeuralWeights, dict[str, float]]:
+    unit_from_object = diagnosis.truth.mesh.unit_from_object
+
+    def report(state: FitState) -> None:
+        announcer.fitting(state)
+        if options.snapshots and announcer.snapshot_due(state):
+            save_result(
+                neural_weights(state.layers, run, mesh, unit_from_object), options.output, options.proxy
             )
+            announcer.snapshot(options.output, options.proxy, state)
+
+    announcer.fit_begins()
+    layers = fit(diagnosis.truth, run, report)
+    announcer.phase("measuring", FIT_ENDS)
+    weights = neural_weights(layers, run, mesh, unit_from_object)
+    errors = measure_errors(NetworkField(weights), diagnosis.truth)
+    compact = {name: round(errors[name], 9) for name in COMPACT_ERRORS}
+    return weights.with_description(errors=compact), errors
+
+
+def _collapsed(errors: dict[str, float]) -> bool:
+    return errors["inside_share"] == 0.0 or errors["surface_lost"] > COLLAPSED_LOST
+
+
+def _shortfalls(errors: dict[str, float]) -> list[str]:
+    texts = []
+    if errors["surface_lost"] > AIM_LOST:
+        texts.append(
+            f"{100 * errors['surface_lost']:.1f} % of the surface is missing or more than 1 % off. "
+            "Use the preset fine or a wider network."
         )
-
-    def fitting(self, state: FitState, mesh: Mesh, unit: UnitMesh) -> None:
-        now = time.monotonic()
-        if state.step == 0:
-            if now - self._last_progress >= PROGRESS_INTERVAL_S:
-                self.progress("sampling", 0.04)
-            return
-        if self._fit_start is None:
-            self._fit_start = now
-            self._last_snapshot = now - SNAPSHOT_INTERVAL_S + FIRST_SNAPSHOT_S
-        share = state.step / state.num_steps
-        if now - self._last_progress >= PROGRESS_INTERVAL_S or state.step == state.num_steps:
-            left = (now - self._fit_start) * (1.0 / share - 1.0)
-            self.progress("fitting", FIT_STARTS + (FIT_ENDS - FIT_STARTS) * share, state, left)
-        if self._options.snapshots and now - self._last_snapshot >= SNAPSHOT_INTERVAL_S:
-            weights = neural_weights(state.layers, self._options.fit, mesh, unit)
-            self._write(weights)
-            proxy = str(self._options.proxy) if self._options.proxy else None
-            path = str(self._options.output)
-            self._tell(Snapshot(path=path, proxy=proxy, step=state.step, error=state.error))
-            self._last_snapshot = time.monotonic()
-
-    def _write(self, weights: NeuralWeights) -> int:
-        num_bytes = weights.save(self._options.output)
-        if self._options.proxy is not None:
-            from .proxy import proxy_mesh  # scikit-image, only where a proxy is asked for
-
-            proxy_mesh(weights).save(self._options.proxy)
-        return num_bytes
-
-    def finish(self, weights: NeuralWeights, errors: dict[str, float], mesh: Mesh) -> Converted:
-        self.progress("writing", 0.99)
-        num_bytes = self._write(weights)
-        seconds = time.monotonic() - self._start
-        architecture = dataclasses.asdict(weights.architecture)
-        report = {
-            "errors": errors,
-            "seconds": seconds,
-            "num_bytes": num_bytes,
-            "num_parameters": weights.architecture.num_parameters(),
-            "architecture": architecture,
-            "preset": self._options.preset,
-            "seed": self._options.fit.seed,
-            "num_steps": self._options.fit.num_steps,
-            "num_samples": self._options.fit.num_samples,
-            "warnings": list(mesh.warnings),
-        }
-        if self._options.report is not None:
-            write_atomically(self._options.report, report_bytes(report))
-        log.info("converted %s in %.1f s: %d bytes", mesh.name, seconds, num_bytes)
-        return Converted(
-            path=str(self._options.output),
-            proxy=str(self._options.proxy) if self._options.proxy else None,
-            report=report,
-            num_bytes=num_bytes,
-            seconds=seconds,
-            warnings=mesh.warnings,
+    if errors["iou"] < AIM_IOU and errors["iou_inside_share"] > AIM_IOU_SOLID:
+        texts.append(
+            f"The overlap with the source is only {errors['iou']:.3f}. Use the preset fine or a wider network."
         )
+    if errors["floating_parts"] > 0:
+        texts.append(
+            f"{int(errors['floating_parts'])} floating parts have no counterpart in the source. Try another seed."
+        )
+    return texts
+
+
+def _report(
+    weights: NeuralWeights, errors: dict[str, float], diagnosis: Diagnosis, options: ConvertOptions
+) -> dict[str, Any]:
+    architecture = weights.architecture
+    return {
+        "architecture": dataclasses.asdict(architecture),
+        "errors": errors,
+        "missed_aim": bool(_shortfalls(errors)),
+        "num_bytes": len(weights.to_bytes()),
+        "num_parameters": architecture.num_parameters(),
+        "num_samples": options.fit.num_samples,
+        "num_steps": options.fit.num_steps,
+        "object_length_of_unit": 1.0 / diagnosis.truth.mesh.scale,
+        "preset": options.preset,
+        "seed": weights.description.seed,
+        "software": weights.description.software,
+        "source": dataclasses.asdict(weights.description.source),
+        "surface": diagnosis.findings,
+    }

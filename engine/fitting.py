@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -87,6 +88,11 @@ def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState]
         return _train(pool, options, report)
     finally:
         pool.close()
+
+
+def use_threads(count: int | None = None) -> None:
+    """Let torch use so many threads; equal bytes need equal counts."""
+    torch.set_num_threads(count or os.cpu_count() or 1)
 
 
 def learning_rate(step: int, options: FitOptions) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from .network import NetworkField
 from .sampling import REACH_SLACK, SurfaceSampler
@@ -20,6 +21,9 @@ FloatArray = npt.NDArray[np.floating[Any]]
 MEASURE_SEED = 0x5EED  # joined with a number per metric; training seeds are joined with other numbers
 NEAR_NOISE = 0.01  # of the near-surface error
 BAND = 0.1  # of the grid error near the surface
+LOST_DISTANCE = 0.018  # 1 % of the enclosing ball's diameter
+PARTS_RESOLUTION = 96
+FLOATING_DISTANCE = 0.02  # a part of the zero set that never comes this near to the source has no counterpart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ def measure_errors(
     errors = _surface_errors(field, sampler, truth.half_thickness, options)
     errors |= _near_surface_errors(field, truth, sampler, options)
     errors |= _grid_errors(field, truth, options)
-    return errors | _overlap(field, truth, options)
+    return errors | _overlap(field, truth, options) | _parts(field, truth)
 
 
 def _surface_errors(
@@ -50,7 +54,7 @@ def _surface_errors(
     errors = np.abs(
         field.value(points) + half_thickness
     )  # a shell's own middle is at minus half its thickness
-    return _spread("surface", errors)
+    return _spread("surface", errors) | {"surface_lost": float((errors > LOST_DISTANCE).mean())}
 
 
 def _near_surface_errors(
@@ -77,7 +81,23 @@ def _overlap(field: NetworkField, truth: SurfaceDistance, options: MeasureOption
     inside, fitted = truth.signed_distance(points) < 0.0, field.value(points) < 0.0
     union = int((inside | fitted).sum())
     iou = int((inside & fitted).sum()) / union if union else 0.0
-    return {"iou": iou, "iou_points_inside": float(inside.sum())}
+    return {"iou": iou, "iou_num_inside": float(inside.sum()), "iou_inside_share": float(inside.mean())}
+
+
+def _parts(field: NetworkField, truth: SurfaceDistance) -> dict[str, float]:
+    """Give the share of a grid inside the network's shape, and how many of its parts float where nothing is."""
+    axis = np.linspace(-1.0, 1.0, PARTS_RESOLUTION)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
+    inside = (field.value(points) < 0.0).reshape((PARTS_RESOLUTION,) * 3)
+    labels, _ = ndimage.label(inside, np.ones((3, 3, 3)))
+    where = np.flatnonzero(labels)
+    parts = labels.reshape(-1)[where]
+    sizes = np.bincount(parts, minlength=2)
+    small = where[parts != sizes.argmax()]  # the largest part is the shape itself
+    nearest = np.full(len(sizes), np.inf)
+    np.minimum.at(nearest, labels.reshape(-1)[small], truth.signed_distance(points[small]))
+    floating = int((nearest[np.unique(labels.reshape(-1)[small])] > FLOATING_DISTANCE).sum())
+    return {"inside_share": float(inside.mean()), "floating_parts": float(floating)}
 
 
 def _spread(name: str, errors: FloatArray) -> dict[str, float]:

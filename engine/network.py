@@ -21,6 +21,8 @@ from .protocol.weights import Activation, Architecture, NeuralWeights
 FloatArray = npt.NDArray[np.floating[Any]]
 
 EVALUATION_BATCH = 8192  # stays in the second-level cache at 32 wide
+BOX_RESOLUTION = 48
+BOX_MARGIN = 1.5  # cells: a gradient of up to 1.7 cannot hide a crossing between grid points
 ACTIVATIONS: dict[str, Any] = {
     "relu": torch.relu,
     "leaky_relu": functional.leaky_relu,
@@ -120,3 +122,17 @@ class NetworkField:
     def _evaluate(self, points: Tensor) -> Tensor:
         value = evaluate_layers(self._layers, points, self._activation)
         return torch.tanh(value) if self._tanh else value
+
+
+def zero_set_box(field: NetworkField, resolution: int = BOX_RESOLUTION) -> FloatArray:
+    """Give a box (2, 3), low then high, around the zero set, by sampling a grid with a margin of a cell.
+
+    A network without a zero set gives the whole of [-1, 1]^3.
+    """
+    axis = np.linspace(-1.0, 1.0, resolution)
+    cell = axis[1] - axis[0]
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    near = points[field.value(points) < BOX_MARGIN * cell]
+    if len(near) == 0:
+        return np.array([[-1.0] * 3, [1.0] * 3])
+    return np.clip(np.stack([near.min(axis=0) - cell, near.max(axis=0) + cell]), -1.0, 1.0)

@@ -36,7 +36,7 @@ WINDING_ACCURACY = 2.0  # Barnes-Hut opening; 3 gave the same signs at twice the
 INSIDE_WINDING = 0.5
 NORMAL_EPSILON = 1e-4  # a query point nearer than this uses the face normal
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR  # no banner, and no word about a missing CUDA driver
 
 
 @wp.kernel

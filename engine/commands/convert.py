@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import EngineError
+from ..errors import DeviceError, EngineError
 from ..message_stream import MessageStream
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
 
@@ -54,16 +54,30 @@ def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
 def _for_a_program(
     mesh: Path, settings: dict[str, Any], send: Callable[[Message], None], snapshots: bool
 ) -> int:
-    from ..presets import convert_options  # torch and Warp, after the handshake
-
+    send(Progress(phase="reading", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
     try:
-        from ..conversion import convert
-
-        send(convert(mesh, convert_options(snapshots=snapshots, **settings), send))
+        send(_convert(mesh, settings, send, snapshots))
     except EngineError as error:
         send(Failure(code=error.code, message=str(error)))
         return EXIT_ERROR
+    except Exception as error:  # a bug: the other side hears of it, and the traceback goes to stderr
+        send(Failure(code="internal", message=f"{type(error).__name__}: {error}"))
+        raise
     return 0
+
+
+def _convert(
+    mesh: Path, settings: dict[str, Any], tell: Callable[[Message], None], snapshots: bool
+) -> Converted:
+    try:
+        from ..conversion import convert
+        from ..presets import convert_options
+    except ImportError as error:
+        raise DeviceError(
+            f"The engine's environment lacks {error.name}. Run `python build.py demo`, or check the engine in "
+            "the add-on's preferences."
+        ) from error
+    return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
 
 
 def _send_line(message: Message) -> None:
@@ -77,12 +91,13 @@ def _for_people(mesh: Path, settings: dict[str, Any]) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from ..conversion import convert
-    from ..presets import convert_options
-
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    with Bar(*columns, TextColumn("{task.fields[error]}"), TimeRemainingColumn(), console=console) as bar:
+    with Bar(
+        *columns,
+        TextColumn("{task.fields[error]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bar:
         task = bar.add_task("reading", total=1.0, error="")
 
         def tell(message: Message) -> None:
@@ -90,7 +105,7 @@ def _for_people(mesh: Path, settings: dict[str, Any]) -> None:
                 error = "" if message.error is None else f"error {message.error:.5f}"
                 bar.update(task, completed=message.fraction, description=message.phase, error=error)
 
-        converted = convert(mesh, convert_options(snapshots=settings["proxy"] is not None, **settings), tell)
+        converted = _convert(mesh, settings, tell, settings["proxy"] is not None)
         bar.update(task, completed=1.0, description="done")
     for line in _summary(converted):
         click.echo(line)
