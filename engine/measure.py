@@ -50,7 +50,7 @@ def measure_errors(
 def _surface_errors(
     field: NetworkField, sampler: SurfaceSampler, half_thickness: float, options: MeasureOptions
 ) -> dict[str, float]:
-    points = sampler.sample(options.num_points, _generator(options, 1))[0]
+    points = sampler.sample(options.num_points, generator(options, 1))[0]
     errors = np.abs(
         field.value(points) + half_thickness
     )  # a shell's own middle is at minus half its thickness
@@ -60,7 +60,7 @@ def _surface_errors(
 def _near_surface_errors(
     field: NetworkField, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
 ) -> dict[str, float]:
-    rng = _generator(options, 2)
+    rng = generator(options, 2)
     noise = NEAR_NOISE * rng.standard_normal((options.num_points, 3))
     points = np.clip(sampler.sample(options.num_points, rng)[0] + noise, -1.0, 1.0)
     distances = truth.signed_distance(points, np.linalg.norm(noise, axis=1) + REACH_SLACK)
@@ -77,7 +77,7 @@ def _grid_errors(field: NetworkField, truth: SurfaceDistance, options: MeasureOp
 
 
 def _overlap(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
-    points = _generator(options, 3).uniform(-1.0, 1.0, (options.num_points, 3))
+    points = generator(options, 3).uniform(-1.0, 1.0, (options.num_points, 3))
     inside, fitted = truth.signed_distance(points) < 0.0, field.value(points) < 0.0
     union = int((inside | fitted).sum())
     iou = int((inside & fitted).sum()) / union if union else 0.0
@@ -108,5 +108,6 @@ def _spread(name: str, errors: FloatArray) -> dict[str, float]:
     }
 
 
-def _generator(options: MeasureOptions, number: int) -> np.random.Generator:
+def generator(options: MeasureOptions, number: int) -> np.random.Generator:
+    """Give the random generator of one metric, apart from every generator a fit uses."""
     return np.random.default_rng([options.seed, 1 << 21, number])

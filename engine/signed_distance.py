@@ -111,7 +111,7 @@ class SurfaceDistance:
         self.mesh = mesh
         self.rule: SignRule = rule
         self.half_thickness = half_thickness
-        self._threads = threads or os.cpu_count() or 1
+        self.threads = threads or os.cpu_count() or 1
         corners = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device="cpu")
         numbers = wp.array(
             np.ascontiguousarray(mesh.faces, np.int32).reshape(-1), dtype=wp.int32, device="cpu"
@@ -166,11 +166,11 @@ class SurfaceDistance:
             end = min(start + PIECE, len(points))
             run(points[start:end], np.ascontiguousarray(reach[start:end]), out[start:end], start)
 
-        if self._threads == 1 or len(starts) == 1:
+        if self.threads == 1 or len(starts) == 1:
             for start in starts:
                 piece(start)
         else:
-            with ThreadPoolExecutor(self._threads) as pool:
+            with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(piece, starts))
         missed = np.flatnonzero(np.isnan(out))
         if len(missed) and reach.max() < FAR:  # rounding put the surface just out of reach

@@ -1,0 +1,41 @@
+"""Every error of a weights file against a mesh file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from .errors import MeshError
+from .measure import MeasureOptions, measure_errors
+from .measure_surfaces import measure_surfaces
+from .mesh import UnitMesh, check_mesh
+from .mesh_files import load_mesh
+from .network import NetworkField
+from .protocol.weights import NeuralWeights
+from .sign_doctor import examine
+
+PLACEMENT_TOLERANCE = 0.05  # of unit space: a mesh that sticks out farther is another one
+
+
+def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -> dict[str, float]:
+    """Give every error by name, and the size of the weights file.
+
+    Raises:
+        WeightsFileError: The weights cannot be read.
+        MeshFileError: The mesh cannot be read.
+        MeshError: The mesh has no surface, or is not the one the weights were made from.
+    """
+    weights = NeuralWeights.load(weights_path)
+    mesh = check_mesh(load_mesh(mesh_path))
+    matrix = weights.unit_from_object
+    vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
+    if np.abs(vertices).max() > 1.0 + PLACEMENT_TOLERANCE:
+        raise MeshError(
+            f"{mesh_path.name} does not lie where {weights_path.name} was fitted. Give its source mesh."
+        )
+    truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
+    field = NetworkField(weights)
+    errors = measure_errors(field, truth, options) | measure_surfaces(field, truth, options)
+    return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}
