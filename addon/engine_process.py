@@ -105,6 +105,11 @@ class EngineProcess:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def process_id(self) -> int | None:
+        """Process id; None before `start`."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def ended(self) -> bool:
         """Whether the process is gone and all its messages have been handed out."""
         return self._drained and not self.running

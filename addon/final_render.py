@@ -1,0 +1,135 @@
+"""F12 and `blender -b`: renders one view layer and hands the passes to Blender as they refine."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import logging
+import os
+import time
+
+import bpy
+import numpy as np
+
+from ..engine.protocol.frames import frame_bytes
+from ..engine.protocol.messages import Failure, FrameReady, RenderProgress, RenderView, ViewCancelled
+from .blender_session import new_engine_session
+from .engine_process import EngineProcessError
+from .engine_session import EngineSession
+from .final_request import PASSES, VIEW, RenderFailedError, enabled_passes, final_request
+from .scene_export import SceneExporter
+
+log = logging.getLogger(__name__)
+
+LISTEN_S = 0.1  # between two looks at Esc
+CANCEL_S = 0.7  # then the engine is ended, so that Esc takes less than a second
+
+
+class _Final:
+    """The engine that renders for us, kept between the frames of an animation."""
+
+    engine: EngineSession | None = None
+    num_requests = 0
+    failed_in_background = False
+
+
+def register_passes(
+    engine: bpy.types.RenderEngine, scene: bpy.types.Scene, layer: bpy.types.ViewLayer
+) -> None:
+    """Say which passes a layer has."""
+    for p in PASSES:
+        if p in enabled_passes(layer):
+            engine.register_pass(scene, layer, p.name, len(p.channels), p.channels, p.kind)
+
+
+def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    """Render a view layer; a failure is reported, and a background Blender ends with exit code 1."""
+    try:
+        _render(engine, depsgraph)
+    except (RenderFailedError, EngineProcessError) as error:
+        _fail(engine, str(error))
+    except OSError as error:
+        _fail(engine, f"The scene could not be handed to the engine: {error.strerror}. Free some disk space.")
+    except Exception as error:  # Blender would go on as if nothing had happened
+        log.exception("the final render met a bug")
+        _fail(engine, f"Rendering met a bug ({type(error).__name__}: {error}).")
+
+
+def end() -> None:
+    """End the engine of final renders."""
+    if _Final.engine is not None:
+        _Final.engine.end()
+        _Final.engine = None
+
+
+def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    if _Final.engine is None:
+        _Final.engine = new_engine_session()
+    session = _Final.engine
+    _Final.num_requests += 1
+    request = final_request(engine, depsgraph, _Final.num_requests)
+    engine.update_stats("", "Exporting the scene")
+    session.load_scene(VIEW, SceneExporter(session.folder).export(depsgraph))
+    session.ensure_running(at_once=True)
+    x0, y0, x1, y1 = request.region or (0, 0, request.width, request.height)
+    slots = session.reserve(VIEW, frame_bytes(request.planes, x1 - x0, y1 - y0))
+    result = engine.begin_result(0, 0, x1 - x0, y1 - y0, layer=depsgraph.view_layer.name)
+    finished = False
+    try:
+        session.request(dataclasses.replace(request, slots=slots))
+        finished = _receive(engine, session, request, result)
+    finally:
+        engine.end_result(result, cancel=not finished)
+
+
+def _receive(
+    engine: bpy.types.RenderEngine,
+    session: EngineSession,
+    request: RenderView,
+    result: bpy.types.RenderResult,
+) -> bool:
+    """Take pictures until the complete one; False where the user has cancelled."""
+    while not engine.test_break():
+        message = session.receive(LISTEN_S)
+        if isinstance(message, Failure) and message.request in (-1, request.request):
+            raise RenderFailedError(message.message)
+        if isinstance(message, RenderProgress) and message.request == request.request:
+            engine.update_progress(message.fraction)
+        if isinstance(message, FrameReady) and message.request == request.request:
+            _fill(session, request, message, result)
+            session.grant(VIEW, message.slot)
+            engine.update_result(result)
+            engine.update_stats("", f"Sample {message.samples}/{request.samples}")
+            if message.complete:
+                return True
+    _cancel(session)
+    return False
+
+
+def _fill(
+    session: EngineSession, request: RenderView, frame: FrameReady, result: bpy.types.RenderResult
+) -> None:
+    planes = session.planes(frame, request.planes)
+    passes = result.layers[0].passes
+    for p in PASSES:
+        if p.plane in planes and p.name in passes:
+            passes[p.name].rect.foreach_set(np.ascontiguousarray(planes[p.plane]).reshape(-1))
+
+
+def _cancel(session: EngineSession) -> None:
+    session.cancel(VIEW)
+    deadline = time.monotonic() + CANCEL_S
+    while (left := deadline - time.monotonic()) > 0.0:
+        if isinstance(session.receive(left), ViewCancelled):
+            return
+    log.warning("the engine did not answer a cancel within %.1f s and was ended", CANCEL_S)
+    session.kill()
+
+
+def _fail(engine: bpy.types.RenderEngine, text: str) -> None:
+    log.error("final render: %s", text)
+    engine.error_set(text)
+    engine.report({"ERROR"}, text)
+    if bpy.app.background and not bpy.app.module and not _Final.failed_in_background:
+        _Final.failed_in_background = True
+        atexit.register(os._exit, 1)  # `blender -b` ends with 0 after a failed render

@@ -1,0 +1,120 @@
+"""The engine's own panel, and which of Blender's panels show while it is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+
+ENGINE = "NEURAL_IMPLICIT"
+GENERIC = "BLENDER_RENDER"  # marks Blender's panels that every engine may show
+EEVEE_PANELS = {  # EEVEE's, of settings that we read
+    "DATA_PT_EEVEE_light",
+    "DATA_PT_EEVEE_light_shadow",
+    "EEVEE_MATERIAL_PT_context_material",
+    "EEVEE_MATERIAL_PT_surface",
+    "EEVEE_WORLD_PT_surface",
+}
+NOT_READ = (
+    "freestyle",
+    "gpencil",
+    "DATA_PT_light",
+    "lightprobe",
+)  # parts of names; EEVEE's light panel says more
+
+
+class NEURAL_IMPLICIT_PT_sampling(bpy.types.Panel):
+    """Samples per pixel."""
+
+    bl_label = "Sampling"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "render"
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it while our engine is chosen."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the two numbers."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.neural_implicit_render
+        layout.prop(settings, "viewport_samples")
+        layout.prop(settings, "samples")
+
+
+class NEURAL_IMPLICIT_PT_film(bpy.types.Panel):
+    """Transparency of the background."""
+
+    bl_label = "Film"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "render"
+    bl_options = {"DEFAULT_CLOSED"}
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it while our engine is chosen."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the switch."""
+        self.layout.use_property_split = True
+        self.layout.prop(context.scene.render, "film_transparent", text="Transparent")
+
+
+class NEURAL_IMPLICIT_PT_passes(bpy.types.Panel):
+    """Passes the engine can write."""
+
+    bl_label = "Passes"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "view_layer"
+    COMPAT_ENGINES = {ENGINE}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it while our engine is chosen."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw a switch for each pass."""
+        layout = self.layout
+        layout.use_property_split = True
+        for name in ("use_pass_combined", "use_pass_z", "use_pass_normal", "use_pass_object_index"):
+            layout.prop(context.view_layer, name)
+
+
+CLASSES = (NEURAL_IMPLICIT_PT_sampling, NEURAL_IMPLICIT_PT_film, NEURAL_IMPLICIT_PT_passes)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Add our panels, and our name to Blender's."""
+    _register_classes()
+    for panel in _shared_panels():
+        panel.COMPAT_ENGINES.add(ENGINE)
+
+
+def unregister() -> None:
+    """Take both away."""
+    for panel in _shared_panels():
+        panel.COMPAT_ENGINES.discard(ENGINE)
+    _unregister_classes()
+
+
+def _shared_panels() -> Iterator[type]:
+    """Give Blender's panels of settings that we read."""
+    for panel in bpy.types.Panel.__subclasses__():
+        engines = getattr(panel, "COMPAT_ENGINES", None)
+        if not isinstance(engines, set) or panel in CLASSES:
+            continue
+        name = panel.__name__
+        generic = GENERIC in engines and not any(part in name for part in NOT_READ)
+        if generic or name in EEVEE_PANELS:
+            yield panel

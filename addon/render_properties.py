@@ -1,0 +1,49 @@
+"""What the render engine can be told, saved with the scene."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def _redraw_views(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Blender redraws no 3D view for a property of ours."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
+    """Settings of the Neural Implicit render engine."""
+
+    samples: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Render",
+        description="Samples per pixel of a final render; more smooth edges and soft shadows",
+        default=32,
+        min=1,
+        max=4096,
+    )
+    viewport_samples: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Viewport",
+        description="Samples per pixel that a resting 3D view refines to",
+        default=16,
+        min=1,
+        max=1024,
+        update=_redraw_views,
+    )
+
+
+CLASSES = (NeuralImplicitRenderSettings,)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    """Add the settings to every scene."""
+    _register_classes()
+    bpy.types.Scene.neural_implicit_render = bpy.props.PointerProperty(type=NeuralImplicitRenderSettings)
+
+
+def unregister() -> None:
+    """Take them away again; what a file has saved stays in it."""
+    del bpy.types.Scene.neural_implicit_render
+    _unregister_classes()

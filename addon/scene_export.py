@@ -1,0 +1,191 @@
+"""A dependency graph as the engine's scene, the same for the viewport and the final render.
+
+Visibility is the graph's own (hide_viewport, hide_render, excluded collections), in the viewport also the view's
+(local view, collections hidden in it). What has not changed since the last export is not read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import bpy
+
+from ..engine.errors import WeightsFileError
+from ..engine.protocol.scene import Light, Material, MeshGeometry, MeshObject, NeuralObject, Scene
+from ..engine.protocol.weights import NeuralWeights
+from .geometry_export import evaluated_mesh, read_triangles
+from .material_export import export_light, export_material, export_world, flat
+from .neural_object import weights_of
+from .session_folder import SessionFolder
+
+log = logging.getLogger(__name__)
+
+Visible = Callable[[bpy.types.Object], bool]
+
+
+class SceneExporter:
+    """Exports one dependency graph again and again; remembers geometry by object between exports."""
+
+    def __init__(self, folder: SessionFolder) -> None:
+        """Put large arrays into `folder`."""
+        self._folder = folder
+        self._geometries: dict[int, MeshGeometry | None] = {}  # by the object's session_uid
+        self._visited: set[int] = set()  # in the present export
+        self._sound: dict[str, bool] = {}  # weights by SHA-256: whether they can be drawn
+
+    def forget_updated(self, depsgraph: bpy.types.Depsgraph) -> None:
+        """Forget the geometry of all that the graph says has changed."""
+        changed = {u.id.original.session_uid for u in depsgraph.updates if u.is_updated_geometry}
+        if not changed:
+            return
+        for uid in changed:
+            self._geometries.pop(uid, None)
+        for evaluated in depsgraph.objects:  # several objects may share data that has changed
+            original = evaluated.original
+            if original.data is not None and original.data.session_uid in changed:
+                self._geometries.pop(original.session_uid, None)
+
+    def export(self, depsgraph: bpy.types.Depsgraph, visible: Visible = lambda _: True) -> Scene:
+        """Give the scene as it is now.
+
+        Args:
+            depsgraph: Evaluated, in the mode that is drawn.
+            visible: Whether an original object is to be drawn; an instance goes by its instancer.
+
+        Raises:
+            OSError: The session's folder is full.
+        """
+        building = _Building(self)
+        self._visited = set()
+        for instance in depsgraph.object_instances:
+            owner = instance.parent if instance.is_instance else instance.object
+            if instance.show_self and visible(owner.original):
+                building.add(instance)
+        self._geometries = {uid: self._geometries[uid] for uid in self._visited}
+        scene = depsgraph.scene
+        return Scene(
+            neural_objects=tuple(building.neural_objects),
+            mesh_objects=tuple(building.mesh_objects),
+            geometries=tuple(building.geometries),
+            materials=tuple(building.materials) or (Material(),),
+            lights=tuple(building.lights),
+            world_color=export_world(scene.world),
+            film_transparent=scene.render.film_transparent,
+        )
+
+    def weights(self, evaluated: bpy.types.Object) -> str | None:
+        """Store an object's weights and give their SHA-256; None where it is native, or its weights are damaged."""
+        data = evaluated.original.data
+        packed = weights_of(data) if isinstance(data, bpy.types.Mesh) else None
+        if packed is None:
+            return None
+        sha256 = self._folder.put_bytes(packed)
+        if sha256 not in self._sound:
+            self._sound[sha256] = _can_be_read(packed, evaluated.name)
+        return sha256 if self._sound[sha256] else None
+
+    def geometry(self, instance: bpy.types.DepsgraphObjectInstance) -> MeshGeometry | None:
+        """Give an instance's triangles, stored; None where it has none."""
+        evaluated = instance.object
+        generated = instance.is_instance and instance.parent.original == evaluated.original
+        uid = evaluated.original.session_uid
+        if not generated and uid in self._geometries:
+            self._visited.add(uid)
+            return self._geometries[uid]
+        with evaluated_mesh(evaluated) as mesh:
+            arrays = read_triangles(mesh) if mesh is not None else None
+        geometry = arrays.store(self._folder) if arrays is not None else None
+        if not generated:  # what geometry nodes instance has no identity of its own
+            self._geometries[uid] = geometry
+            self._visited.add(uid)
+        return geometry
+
+
+class _Building:
+    """The scene while its instances are gone through."""
+
+    def __init__(self, exporter: SceneExporter) -> None:
+        self.neural_objects: list[NeuralObject] = []
+        self.mesh_objects: list[MeshObject] = []
+        self.geometries: list[MeshGeometry] = []
+        self.materials: list[Material] = []
+        self.lights: list[Light] = []
+        self._exporter = exporter
+        self._num_objects = 0
+        self._by_data: dict[int, MeshGeometry | None] = {}  # pointers hold during one export
+        self._geometry_indices: dict[MeshGeometry, int] = {}
+        self._material_indices: dict[Material, int] = {}
+
+    def add(self, instance: bpy.types.DepsgraphObjectInstance) -> None:
+        evaluated = instance.object
+        if evaluated.type == "LIGHT":
+            self.lights.append(export_light(evaluated.data, instance.matrix_world))
+        elif evaluated.type not in ("CAMERA", "EMPTY", "ARMATURE", "LIGHT_PROBE", "SPEAKER"):
+            weights = self._exporter.weights(evaluated)
+            if weights is not None:
+                self._add_neural(instance, weights)
+            else:
+                self._add_mesh(instance)
+
+    def _add_neural(self, instance: bpy.types.DepsgraphObjectInstance, weights: str) -> None:
+        evaluated = instance.object
+        self._num_objects += 1
+        self.neural_objects.append(
+            NeuralObject(
+                name=evaluated.name,
+                object_id=self._num_objects,
+                weights=weights,
+                world_from_object=flat(instance.matrix_world),
+                material=self._materials(evaluated)[0],
+                pass_index=evaluated.pass_index,
+            )
+        )
+
+    def _add_mesh(self, instance: bpy.types.DepsgraphObjectInstance) -> None:
+        evaluated = instance.object
+        geometry = self._geometry(instance)
+        if geometry is None:
+            return
+        self._num_objects += 1
+        index = self._geometry_indices.setdefault(geometry, len(self.geometries))
+        if index == len(self.geometries):
+            self.geometries.append(geometry)
+        self.mesh_objects.append(
+            MeshObject(
+                name=evaluated.name,
+                object_id=self._num_objects,
+                geometry=index,
+                world_from_object=flat(instance.matrix_world),
+                materials=self._materials(evaluated),
+                pass_index=evaluated.pass_index,
+            )
+        )
+
+    def _geometry(self, instance: bpy.types.DepsgraphObjectInstance) -> MeshGeometry | None:
+        data = instance.object.data
+        if data is None:
+            return None
+        pointer = data.as_pointer()
+        if pointer not in self._by_data:
+            self._by_data[pointer] = self._exporter.geometry(instance)
+        return self._by_data[pointer]
+
+    def _materials(self, evaluated: bpy.types.Object) -> tuple[int, ...]:
+        slots = [slot.material for slot in evaluated.material_slots] or [None]
+        return tuple(self._material(export_material(material)) for material in slots)
+
+    def _material(self, material: Material) -> int:
+        index = self._material_indices.setdefault(material, len(self.materials))
+        if index == len(self.materials):
+            self.materials.append(material)
+        return index
+
+
+def _can_be_read(packed: bytes, name: str) -> bool:
+    try:
+        NeuralWeights.from_bytes(packed, f"the weights of {name}")
+    except WeightsFileError as error:
+        log.warning("%s The proxy is drawn in its place.", error)
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Between Blender's callbacks and a view: exports the scene, reads the camera, draws the newest picture."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import bpy
+
+from ...engine.protocol.scene import Camera
+from ..material_export import flat
+from ..scene_export import SceneExporter
+from .composite import Composite
+from .session import session
+from .view import PLANES, View, Wanted
+
+ATTRIBUTE = "neural_implicit_view"  # on Blender's engine object, of which each 3D view has one
+
+
+@dataclass(eq=False)
+class _Drawn:
+    view: View
+    exporter: SceneExporter
+    composite: Composite
+
+
+def update(
+    engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph
+) -> None:
+    """Export what has changed and ask for a picture of it."""
+    drawn = _drawn(engine)
+    drawn.exporter.forget_updated(depsgraph)
+    _export(drawn, context, depsgraph)
+
+
+def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+    """Draw the newest picture of the view, and ask for one of the camera it has now."""
+    drawn = _drawn(engine)
+    if drawn.view.want(_wanted(context, depsgraph)):
+        session.listen()
+    frame = drawn.view.take_frame()
+    if frame is not None:
+        planes = session.engine.planes(frame, PLANES)
+        drawn.composite.upload(planes["combined"], planes["depth"])
+        drawn.view.give_back(frame)
+    drawn.composite.draw()
+    engine.update_stats("Neural Implicit", drawn.view.message or f"{drawn.view.samples} samples")
+
+
+def _drawn(engine: bpy.types.RenderEngine) -> _Drawn:
+    drawn = getattr(engine, ATTRIBUTE, None)
+    if drawn is None:
+        reference = weakref.ref(engine)  # Blender frees the engine object when it drops the only reference
+        view = session.new_view(lambda: _tag_redraw(reference()))
+        drawn = _Drawn(view, SceneExporter(session.engine.folder), Composite())
+        setattr(engine, ATTRIBUTE, drawn)
+        weakref.finalize(engine, session.remove_view, view)
+    return drawn
+
+
+def _tag_redraw(engine: bpy.types.RenderEngine | None) -> None:
+    if engine is not None:
+        engine.tag_redraw()
+
+
+def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+    space = context.space_data
+    try:
+        scene = drawn.exporter.export(depsgraph, lambda original: original.visible_in_viewport_get(space))
+    except OSError as error:
+        drawn.view.fail(
+            f"The scene could not be handed to the engine: {error.strerror}. Free some disk space."
+        )
+        return
+    drawn.view.load(scene)
+    session.listen()
+
+
+def _wanted(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wanted:
+    region, view = context.region, context.region_data
+    camera = Camera(view_from_world=flat(view.view_matrix), clip_from_view=flat(view.window_matrix))
+    samples = depsgraph.scene.neural_implicit_render.viewport_samples
+    return Wanted(camera, region.width, region.height, samples)
