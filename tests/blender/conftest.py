@@ -1,0 +1,52 @@
+"""Fixtures that run in each Blender that is here: skipped, with the way to get it, where it is not."""
+
+import pytest
+
+from tests.blender.harness import blenders, installing
+from tests.blender.harness.running import Profile
+
+
+def pytest_collection_modifyitems(items):
+    """Mark every test that runs in a Blender."""
+    for item in items:
+        if {"blender", "windowed_blender", "bpy_module"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.blender)
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory):
+    """The extension, built from this tree."""
+    return installing.build_extension(tmp_path_factory.mktemp("extension"))
+
+
+def find_or_skip(name) -> blenders.Blender:
+    """Give a Blender; where it is not there skip, or fail if NEURAL_IMPLICIT_REQUIRE_BLENDERS names it."""
+    found = blenders.find(name)
+    if isinstance(found, str):
+        if blenders.is_required(name):
+            pytest.fail(found)
+        pytest.skip(found)
+    return found
+
+
+def _profile(name, extension_zip, tmp_path) -> Profile:
+    found = find_or_skip(name)
+    return installing.make_profile(found, installing.installed_resources(found, extension_zip), tmp_path)
+
+
+@pytest.fixture(params=blenders.NAMES)
+def blender(request, extension_zip, tmp_path) -> Profile:
+    """Each tested Blender, with the extension installed; runs in the background."""
+    return _profile(request.param, extension_zip, tmp_path)
+
+
+@pytest.fixture(params=blenders.WINDOWED)
+def windowed_blender(request, extension_zip, tmp_path) -> Profile:
+    """Each Blender that can open a window, with the extension installed."""
+    return _profile(request.param, extension_zip, tmp_path)
+
+
+@pytest.fixture
+def bpy_module(extension_zip, tmp_path) -> Profile:
+    """Headless bpy from PyPI, with the extension installed."""
+    return _profile(blenders.MODULE, extension_zip, tmp_path)

@@ -1,0 +1,80 @@
+"""Installs the built extension into a Blender's profile, with Blender's own installer, once for each build.
+
+The installed extension is shared by all tests of that Blender and stays in `.cache/blender/`, at the same path for
+the same bytes, so that code the engine compiled for it is found again. Configuration is copied for each test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from .blenders import ROOT, Blender, environment
+from .running import Profile, run_group
+
+CACHE = ROOT / ".cache/blender"
+REPOSITORY = "user_default"
+INSTALL_TIMEOUT_S = 120.0
+
+INSTALL_IN_MODULE = """
+import sys, bpy
+result = bpy.ops.extensions.package_install_files(
+    filepath=sys.argv[-1], repo="user_default", enable_on_install=True)
+sys.exit(0 if result == {"FINISHED"} and "bl_ext.user_default.neural_implicit" in bpy.context.preferences.addons else 1)
+"""
+
+
+def build_extension(folder: Path) -> Path:
+    """Build the extension's zip into a folder and give its path."""
+    command = [sys.executable, str(ROOT / "build.py"), "extension", "--output", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    (path,) = folder.glob("*.zip")
+    return path
+
+
+def install(blender: Blender, extension: Path, resources: Path) -> subprocess.CompletedProcess[str]:
+    """Install and enable a zip in the profile `resources` (BLENDER_USER_RESOURCES); give what the installer said."""
+    if blender.is_module:
+        command = [str(blender.program), "-c", INSTALL_IN_MODULE, str(extension)]
+    else:
+        command = [str(blender.program), "--command", "extension", "install-file"]
+        command += ["-r", REPOSITORY, "-e", str(extension)]
+    resources.mkdir(parents=True, exist_ok=True)
+    env = {**environment([extension.parent, resources]), "BLENDER_USER_RESOURCES": str(resources)}
+    return run_group(command, env=env, timeout_s=INSTALL_TIMEOUT_S)
+
+
+def installed_resources(blender: Blender, extension: Path) -> Path:
+    """Give a profile in which exactly this zip is installed and enabled; an older one of another zip is removed.
+
+    Raises:
+        RuntimeError: Blender refused it.
+    """
+    digest = hashlib.sha256(extension.read_bytes()).hexdigest()[:12]
+    resources = CACHE / f"{blender.name}-{digest}"
+    done = resources / "installed"
+    if done.exists():
+        return resources
+    for older in CACHE.glob(f"{blender.name}-*"):
+        shutil.rmtree(older)
+    ended = install(blender, extension, resources)
+    if ended.returncode != 0:
+        raise RuntimeError(f"{blender.name} refused the extension\n{ended.stdout}\n{ended.stderr}")
+    done.touch()
+    return resources
+
+
+def make_profile(blender: Blender, installed: Path, folder: Path) -> Profile:
+    """Give a throwaway profile in `folder`, with the extension installed in `installed`."""
+    resources = folder / "resources"
+    if (installed / "config").exists():
+        shutil.copytree(installed / "config", resources / "config")
+    resources.mkdir(exist_ok=True)
+    variables = {
+        "BLENDER_USER_RESOURCES": str(resources),
+        "BLENDER_USER_EXTENSIONS": str(installed / "extensions"),
+    }
+    return Profile(blender, folder, variables)
