@@ -64,6 +64,7 @@ def _drive(session, steps):
 def main():
     task = json.loads(Path(sys.argv[-1]).read_text())
     session = inside.Inside(task["arguments"], Path(task["folder"]))
+    bpy.context.preferences.view.show_splash = False  # it would lie over every screenshot
     session.enable_extension()
     outcome = _load(task["script"]).main(session)
     if bpy.app.background:

@@ -73,7 +73,7 @@ class Inside:
         return bpy.context.temp_override(window=window, area=area, region=region, space_data=space)
 
     def shade(self, shading):
-        """Set the view's shading: SOLID, MATERIAL or RENDERED."""
+        """Set the view's shading: SOLID, MATERIAL or RENDERED; choose the render engine first, EEVEE compiles long."""
         self.view()[3].shading.type = shading
 
     def redraw(self):
