@@ -222,8 +222,10 @@ class EngineProcess:
 
     def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
-        stream = io.BufferedReader(cast("io.RawIOBase", self._process.stdout))
-        with contextlib.suppress(OSError):
+        with (
+            contextlib.suppress(OSError),
+            io.BufferedReader(cast("io.RawIOBase", self._process.stdout)) as stream,
+        ):
             for item in read_messages(stream):
                 self._inbox.put(item)
         self._inbox.put(None)
@@ -241,8 +243,8 @@ class EngineProcess:
 
     def _read_log(self) -> None:
         assert self._process is not None and self._process.stderr is not None
-        stream = io.BufferedReader(cast("io.RawIOBase", self._process.stderr))
         with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(io.BufferedReader(cast("io.RawIOBase", self._process.stderr)))
             file: BinaryIO | None = None
             if self.log_path is not None:
                 with contextlib.suppress(OSError):  # without a file the last lines do
