@@ -21,7 +21,7 @@ from .fitting import FitOptions, FitState, fit, use_threads
 from .measure import measure_errors
 from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
-from .network import NetworkField, split_layers, zero_set_box
+from .network import NetworkField, split_parameters, zero_set_box
 from .protocol.messages import Converted, Message
 from .protocol.weights import Description, NeuralWeights, Source, write_atomically
 from .report import report_bytes
@@ -115,10 +115,10 @@ def check_writable(path: Path) -> None:
 
 
 def neural_weights(
-    layers: list[Tensor], options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
+    parameters: Tensor, options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
 ) -> NeuralWeights:
-    """Give trained layers as a weights file's content, without errors yet."""
-    matrices, biases = split_layers(layers)
+    """Give trained parameters as a weights file's content, without errors yet."""
+    matrices, biases = split_parameters(parameters, options.architecture)
     description = Description(
         architecture=options.architecture,
         unit_from_object=tuple(float(x) for x in unit_from_object.ravel()),
@@ -167,14 +167,14 @@ def _fit_and_measure(
         announcer.fitting(state)
         if options.snapshots and announcer.snapshot_due(state):
             save_result(
-                neural_weights(state.layers, run, mesh, unit_from_object), options.output, options.proxy
+                neural_weights(state.parameters, run, mesh, unit_from_object), options.output, options.proxy
             )
             announcer.snapshot(options.output, options.proxy, state)
 
     announcer.fit_begins()
-    layers = fit(diagnosis.truth, run, report)
+    parameters = fit(diagnosis.truth, run, report)
     announcer.phase("measuring", FIT_ENDS)
-    weights = neural_weights(layers, run, mesh, unit_from_object)
+    weights = neural_weights(parameters, run, mesh, unit_from_object)
     errors = measure_errors(NetworkField(weights), diagnosis.truth)
     compact = {name: round(errors[name], 9) for name in COMPACT_ERRORS}
     return weights.with_description(errors=compact), errors

@@ -59,7 +59,8 @@ def _circumcentre(points: FloatArray) -> FloatArray:
     """Give the point of the affine hull of 1 to 4 points that is equally far from all of them."""
     edges = points[1:] - points[0]
     if len(edges) == 0:
-        return points[0]
+        only: FloatArray = points[0]
+        return only
     gram = edges @ edges.T
     weights = np.linalg.lstsq(2.0 * gram, np.diag(gram), rcond=None)[0]
     centre: FloatArray = points[0] + weights @ edges

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from .errors import FitError, OptionError
-from .network import ACTIVATIONS, evaluate_layers, initial_layers
+from .losses import make_step, runs_fused
+from .network import initial_parameters, parameter_mask
 from .optimizer import Soap, SoapOptions
 from .protocol.weights import MAX_DEPTH, Architecture
 from .sampling import SamplePool, SamplingOptions
@@ -45,6 +46,7 @@ class FitOptions:
     learning_rate: float = 2e-2
     warm_up: float = 0.05  # share of the steps
     seed: int = 0
+    threads: int | None = None  # all processors by default
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     soap: SoapOptions = field(default_factory=SoapOptions)
 
@@ -60,16 +62,16 @@ class FitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitState:
-    """Where a run stands; `layers` are the network's own, so copy what is to be kept."""
+    """Where a run stands; `parameters` change with the next step, so copy what is to be kept."""
 
     step: int
     num_steps: int
     error: float | None  # running mean |f - d|
-    layers: list[Tensor]
+    parameters: Tensor
 
 
-def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]) -> list[Tensor]:
-    """Train a network and give its layers, matrices (out, in + 1).
+def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]) -> Tensor:
+    """Train a network and give its parameters (depth + 1, rows, rows + 1).
 
     Args:
         truth: Where the samples' distances come from.
@@ -84,10 +86,13 @@ def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState]
     pool = SamplePool(
         truth, options.sampling, num_chunks=num_chunks, chunk_size=chunk_size, seed=options.seed
     )
+    small = runs_fused(options.architecture)
+    use_threads(1 if small else options.threads)  # the fused step has threads of its own; torch's spin
     try:
         return _train(pool, options, report)
     finally:
         pool.close()
+        use_threads(options.threads)
 
 
 def use_threads(count: int | None = None) -> None:
@@ -104,47 +109,26 @@ def learning_rate(step: int, options: FitOptions) -> float:
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def _train(pool: SamplePool, options: FitOptions, report: Callable[[FitState], None]) -> list[Tensor]:
-    layers = initial_layers(options.architecture, options.seed)
-    groups = _Groups(layers, options.soap)
-    activation = ACTIVATIONS[options.architecture.activation]
+def _train(pool: SamplePool, options: FitOptions, report: Callable[[FitState], None]) -> Tensor:
+    parameters = initial_parameters(options.architecture, options.seed)
+    optimizer = Soap(parameters, parameter_mask(options.architecture), options.soap)
     batches = _Batches(pool, options)
-    state = FitState(step=0, num_steps=options.num_steps, error=None, layers=layers)
+    state = FitState(step=0, num_steps=options.num_steps, error=None, parameters=parameters)
+    loss_and_gradient = make_step(options.architecture, options.threads)
     for step in range(options.num_steps):
         points, distances = batches.take(step, partial(report, state))
-        loss = (evaluate_layers(layers, points, activation) - distances).abs().mean()
-        groups.step(list(torch.autograd.grad(loss, layers)), learning_rate(step, options))
+        loss, gradient = loss_and_gradient(parameters, points, distances)
+        optimizer.step(gradient, learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
-            state = replace(state, step=step + 1, error=_running(state.error, float(loss.detach())))
+            state = replace(state, step=step + 1, error=_running(state.error, float(loss)))
             report(state)
-    return [layer.detach().clone() for layer in layers]
+    return parameters
 
 
 def _running(error: float | None, latest: float) -> float:
     if not math.isfinite(latest):
         raise FitError("Training went astray: its error is no longer a number. Try another seed.")
     return latest if error is None else error + RUNNING_SHARE * (latest - error)
-
-
-class _Groups:
-    """Layers of one shape, stacked, each stack with its optimiser; the layers are views into the stacks."""
-
-    def __init__(self, layers: list[Tensor], options: SoapOptions) -> None:
-        shapes: dict[tuple[int, ...], list[int]] = {}
-        for k, layer in enumerate(layers):
-            shapes.setdefault(tuple(layer.shape), []).append(k)
-        self._members = list(shapes.values())
-        self._optimizers = []
-        for members in self._members:
-            stack = torch.stack([layers[k] for k in members])
-            self._optimizers.append(Soap(stack, options))
-            for place, k in enumerate(members):
-                layers[k] = stack[place].requires_grad_(True)
-
-    def step(self, gradients: list[Tensor], rate: float) -> None:
-        with torch.no_grad():
-            for members, optimizer in zip(self._members, self._optimizers):
-                optimizer.step(torch.stack([gradients[k] for k in members]), rate)
 
 
 class _Batches:
@@ -161,16 +145,10 @@ class _Batches:
         growth = 2.0 * step / options.num_steps  # all chunks are in use by half of the run
         wanted = min(pool.num_chunks, 1 + int(growth * pool.num_chunks))
         while len(self._points) < wanted:
-            points, distances = pool.chunk(len(self._points), waiting)
-            self._points.append(torch.from_numpy(points))
-            self._distances.append(torch.from_numpy(distances))
+            samples = pool.chunk(len(self._points), waiting)
+            self._points.append(torch.from_numpy(samples[0]))
+            self._distances.append(torch.from_numpy(samples[1]))
         chunk = int(self._rng.integers(wanted))
-        start = int(self._rng.integers(pool.chunk_size))
         size = min(options.batch_size, pool.chunk_size)
-        end = min(start + size, pool.chunk_size)
-        points, distances = self._points[chunk][start:end], self._distances[chunk][start:end]
-        rest = size - len(points)
-        if rest:  # around the end of the chunk
-            points = torch.cat([points, self._points[chunk][:rest]])
-            distances = torch.cat([distances, self._distances[chunk][:rest]])
-        return points, distances
+        start = int(self._rng.integers(pool.chunk_size - size + 1))  # a chunk is shuffled: any slice will do
+        return self._points[chunk][start : start + size], self._distances[chunk][start : start + size]

@@ -83,7 +83,9 @@ def _normals(
 
 def _directions(field: NetworkField, points: FloatArray) -> FloatArray:
     gradient = field.gradient(points).astype(np.float64)
-    return gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-30)
+    lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
+    directions: FloatArray = gradient / np.maximum(lengths, 1e-30)
+    return directions
 
 
 def _eikonal(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:

@@ -1,12 +1,15 @@
 """The network as torch sees it while it is fitted, and as NumPy arrays for the weights file.
 
-Each layer is one matrix (out, in + 1) whose last column is the bias, which is how the optimiser sees it too.
+While it is fitted all layers are one array (depth + 1, rows, rows + 1), padded with zeros, whose last column holds
+the biases: one stack for the optimiser, and rows in multiples of four for the fused step.
 Activations have no parameters: the sharpness of softplus and the frequency of sine are part of the first
 weights, and training moves them from there.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,83 +48,120 @@ GAINS: dict[Activation, tuple[float, float]] = {
     "sigmoid": (4.0, 4.0),
     "sine": (1.4142, 3.0),
     "silu": (1.7, 3.0),
-    "gelu": (1.5, 2.0),
+    "gelu": (1.0, 10.0),
 }
 
 
-def initial_layers(architecture: Architecture, seed: int) -> list[Tensor]:
-    """Give random matrices (out, in + 1) per layer; equal seeds give equal bits.
+def num_rows(architecture: Architecture) -> int:
+    """Give the padded width: a multiple of four."""
+    return 4 * math.ceil(max(architecture.width, 4) / 4)
+
+
+def initial_parameters(architecture: Architecture, seed: int) -> Tensor:
+    """Give random parameters (depth + 1, rows, rows + 1), zero where padded; equal seeds give equal bits.
 
     Raises:
         OptionError: The architecture is none that can be fitted.
     """
-    if architecture.inputs != 3 or architecture.encoding != "none" or architecture.skips:
-        raise OptionError("Only plain networks of x, y, z can be fitted: no skips, no encoding.")
+    check_plain(architecture)
     generator = torch.Generator().manual_seed(seed)
     gain, first = GAINS[architecture.activation]
-    layers = []
+    rows = num_rows(architecture)
+    parameters = torch.zeros(architecture.depth + 1, rows, rows + 1)
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
         scale = gain * (first if k == 0 else 1.0) / fan_in**0.5
-        matrix = torch.zeros(out, fan_in + 1)
-        matrix[:, :-1] = scale * torch.randn(out, fan_in, generator=generator)
+        if k == architecture.depth:
+            scale /= 4.0 * first
+        parameters[k, :out, :fan_in] = scale * torch.randn(out, fan_in, generator=generator)
         if k == 0:
-            matrix[:, -1] = scale * 0.5 * torch.randn(out, generator=generator)
-        layers.append(matrix)
-    layers[-1] /= 4.0 * first
-    return layers
+            parameters[k, :out, -1] = 0.5 * scale * torch.randn(out, generator=generator)
+    return parameters
 
 
-def evaluate_layers(layers: list[Tensor], points: Tensor, activation: Any) -> Tensor:
+def parameter_mask(architecture: Architecture) -> Tensor:
+    """Give ones where a parameter is used and zeros where it is padding."""
+    rows = num_rows(architecture)
+    mask = torch.zeros(architecture.depth + 1, rows, rows + 1)
+    for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
+        mask[k, :out, :fan_in] = 1.0
+        mask[k, :out, -1] = 1.0
+    return mask
+
+
+def evaluate(parameters: Tensor, architecture: Architecture, points: Tensor) -> Tensor:
     """Give the network's value (N,) at points (N, 3)."""
+    activation = ACTIVATIONS[architecture.activation]
     hidden = points
-    for matrix in layers[:-1]:
-        hidden = activation(functional.linear(hidden, matrix[:, :-1], matrix[:, -1]))
-    return functional.linear(hidden, layers[-1][:, :-1], layers[-1][:, -1])[:, 0]
+    for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
+        hidden = functional.linear(hidden, parameters[k, :out, :fan_in], parameters[k, :out, -1])
+        if k < architecture.depth:
+            hidden = activation(hidden)
+    value = hidden[:, 0]
+    return torch.tanh(value) if architecture.output_activation == "tanh" else value
 
 
-def split_layers(layers: list[Tensor]) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+def split_parameters(
+    parameters: Tensor, architecture: Architecture
+) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
     """Give weights (out, in) and biases (out,) as float32 arrays."""
-    arrays = [matrix.detach().cpu().numpy().astype(np.float32) for matrix in layers]
-    return tuple(a[:, :-1].copy() for a in arrays), tuple(a[:, -1].copy() for a in arrays)
+    array = parameters.detach().cpu().numpy().astype(np.float32)
+    shapes = list(enumerate(architecture.layer_shapes()))
+    weights = tuple(array[k, :out, :fan_in].copy() for k, (out, fan_in) in shapes)
+    return weights, tuple(array[k, :out, -1].copy() for k, (out, _) in shapes)
 
 
-def join_layers(weights: NeuralWeights) -> list[Tensor]:
-    """Give the matrices (out, in + 1) of a weights file."""
-    pairs = zip(weights.weights, weights.biases)
-    return [torch.from_numpy(np.concatenate([w, b[:, None]], axis=1)) for w, b in pairs]
+def join_parameters(weights: NeuralWeights) -> Tensor:
+    """Give a weights file's layers as parameters (depth + 1, rows, rows + 1)."""
+    check_plain(weights.architecture)
+    rows = num_rows(weights.architecture)
+    parameters = torch.zeros(weights.architecture.depth + 1, rows, rows + 1)
+    for k, (matrix, bias) in enumerate(zip(weights.weights, weights.biases)):
+        out, fan_in = matrix.shape
+        parameters[k, :out, :fan_in] = torch.from_numpy(matrix)
+        parameters[k, :out, -1] = torch.from_numpy(bias)
+    return parameters
+
+
+def check_plain(architecture: Architecture) -> None:
+    """Refuse a network that this version neither fits nor measures.
+
+    Raises:
+        OptionError: It has another input than x, y, z, or an encoding, or skips.
+    """
+    if architecture.inputs != 3 or architecture.encoding != "none" or architecture.skips:
+        raise OptionError("Only networks of x, y, z without skips and encoding can be fitted and measured.")
 
 
 class NetworkField:
     """A weights file as a function of unit-space points."""
 
     def __init__(self, weights: NeuralWeights) -> None:
-        architecture = weights.architecture
-        if architecture.inputs != 3 or architecture.encoding != "none" or architecture.skips:
-            raise OptionError("Only plain networks of x, y, z can be measured.")
-        self._layers = join_layers(weights)
-        self._activation = ACTIVATIONS[architecture.activation]
-        self._tanh = architecture.output_activation == "tanh"
+        self._architecture = weights.architecture
+        self._parameters = join_parameters(weights)
 
     def value(self, points: FloatArray) -> FloatArray:
         """Give f (N,) float32 at points (N, 3) in [-1, 1]^3."""
         with torch.no_grad():
-            pieces = torch.from_numpy(np.ascontiguousarray(points, np.float32)).split(EVALUATION_BATCH)
-            values = [self._evaluate(piece) for piece in pieces]
+            values = [self._evaluate(piece) for piece in _pieces(points)]
         result: FloatArray = torch.cat(values).numpy() if values else np.zeros(0, np.float32)
         return result
 
     def gradient(self, points: FloatArray) -> FloatArray:
         """Give the gradient (N, 3) float32 of f at points (N, 3)."""
         gradients = []
-        for piece in torch.from_numpy(np.ascontiguousarray(points, np.float32)).split(EVALUATION_BATCH):
+        for piece in _pieces(points):
             place = piece.clone().requires_grad_(True)
             gradients.append(torch.autograd.grad(self._evaluate(place).sum(), place)[0])
         result: FloatArray = torch.cat(gradients).numpy() if gradients else np.zeros((0, 3), np.float32)
         return result
 
     def _evaluate(self, points: Tensor) -> Tensor:
-        value = evaluate_layers(self._layers, points, self._activation)
-        return torch.tanh(value) if self._tanh else value
+        return evaluate(self._parameters, self._architecture, points)
+
+
+def _pieces(points: FloatArray) -> Sequence[Tensor]:
+    whole = torch.from_numpy(np.ascontiguousarray(points, np.float32))
+    return torch.split(whole, EVALUATION_BATCH)
 
 
 def zero_set_box(field: NetworkField, resolution: int = BOX_RESOLUTION) -> FloatArray:
@@ -135,4 +175,5 @@ def zero_set_box(field: NetworkField, resolution: int = BOX_RESOLUTION) -> Float
     near = points[field.value(points) < BOX_MARGIN * cell]
     if len(near) == 0:
         return np.array([[-1.0] * 3, [1.0] * 3])
-    return np.clip(np.stack([near.min(axis=0) - cell, near.max(axis=0) + cell]), -1.0, 1.0)
+    box: FloatArray = np.stack([near.min(axis=0) - cell, near.max(axis=0) + cell])
+    return box.clip(-1.0, 1.0)

@@ -29,9 +29,11 @@ class SoapOptions:
 class Soap:
     """Updates a stack of equally shaped matrices (K, out, in) in place."""
 
-    def __init__(self, parameters: Tensor, options: SoapOptions) -> None:
+    def __init__(self, parameters: Tensor, mask: Tensor, options: SoapOptions) -> None:
+        """Look after `parameters`; where `mask` is zero they are padding and stay as they are."""
         stack, rows, columns = parameters.shape
         self.parameters, self.options = parameters, options
+        self._mask = mask
         self._mean = torch.zeros_like(parameters)  # of the gradient, in the layer's own basis
         self._square = torch.zeros_like(parameters)  # of the turned gradient
         self._left_product = parameters.new_zeros(stack, rows, rows)
@@ -54,6 +56,7 @@ class Soap:
         mean /= 1.0 - options.momentum**self._num_steps
         size = (self._square / (1.0 - options.second_momentum**self._num_steps)).sqrt_()
         update = self._left @ (mean / (size + options.epsilon)) @ self._right.mT
+        update *= self._mask
         self.parameters.sub_(update, alpha=learning_rate)
         self._num_steps += 1
 
@@ -73,7 +76,8 @@ class Soap:
 
 
 def _eigenbasis(product: Tensor) -> Tensor:
-    return torch.linalg.eigh(product)[1].flip(-1)
+    basis: Tensor = torch.linalg.eigh(product)[1].flip(-1)
+    return basis
 
 
 def _turned(product: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .conversion import ConvertOptions
 from .errors import OptionError
@@ -49,7 +50,7 @@ def convert_options(
     if not 0 <= seed < 1 << 31:
         raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
     base = PRESETS[preset]
-    changes = {"width": width, "depth": depth, "activation": activation}
+    changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
     return ConvertOptions(

@@ -20,12 +20,10 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import warp as wp
 
-from .cache import use_cache_folder
+from . import distance_kernels  # sets the cache folder before Warp is imported
 from .mesh import UnitMesh
-
-use_cache_folder()  # before Warp is imported
-import warp as wp  # noqa: E402
 
 FloatArray = npt.NDArray[np.floating[Any]]
 SignRule = Literal["winding", "normals", "shell"]
@@ -35,58 +33,6 @@ PIECE = 1 << 15  # points of one launch: about 0.1 s
 WINDING_ACCURACY = 2.0  # Barnes-Hut opening; 3 gave the same signs at twice the cost
 INSIDE_WINDING = 0.5
 NORMAL_EPSILON = 1e-4  # a query point nearer than this uses the face normal
-
-wp.config.log_level = wp.LOG_ERROR  # no banner, and no word about a missing CUDA driver
-
-
-@wp.kernel
-def _distance_by_winding(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    reach: wp.array(dtype=float),  # type: ignore[valid-type]
-    accuracy: float,
-    threshold: float,
-    distances: wp.array(dtype=float),  # type: ignore[valid-type]
-) -> None:
-    i = wp.tid()
-    found = wp.mesh_query_point_sign_winding_number(mesh, points[i], reach[i], accuracy, threshold)
-    distances[i] = wp.nan
-    if found.result:
-        nearest = wp.mesh_eval_position(mesh, found.face, found.u, found.v)
-        distances[i] = found.sign * wp.length(nearest - points[i])
-
-
-@wp.kernel
-def _distance_by_normals(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    reach: wp.array(dtype=float),  # type: ignore[valid-type]
-    epsilon: float,
-    distances: wp.array(dtype=float),  # type: ignore[valid-type]
-) -> None:
-    i = wp.tid()
-    found = wp.mesh_query_point_sign_normal(mesh, points[i], reach[i], epsilon)
-    distances[i] = wp.nan
-    if found.result:
-        nearest = wp.mesh_eval_position(mesh, found.face, found.u, found.v)
-        distances[i] = found.sign * wp.length(nearest - points[i])
-
-
-@wp.kernel
-def _nearest(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    reach: wp.array(dtype=float),  # type: ignore[valid-type]
-    distances: wp.array(dtype=float),  # type: ignore[valid-type]
-    faces: wp.array(dtype=wp.int32),  # type: ignore[valid-type]
-) -> None:
-    i = wp.tid()
-    found = wp.mesh_query_point_no_sign(mesh, points[i], reach[i])
-    distances[i] = wp.nan
-    if found.result:
-        nearest = wp.mesh_eval_position(mesh, found.face, found.u, found.v)
-        distances[i] = wp.length(nearest - points[i])
-        faces[i] = found.face
 
 
 class SurfaceDistance:
@@ -107,13 +53,13 @@ class SurfaceDistance:
             half_thickness: Of a shell, in unit space; only the rule "shell" uses it.
             threads: Host threads; all processors by default.
         """
-        wp.load_module(__name__, device="cpu")  # here, so that threads do not compile it twice
+        wp.load_module(distance_kernels, device="cpu")  # here, so that threads do not compile it twice
         self.mesh = mesh
         self.rule: SignRule = rule
         self.half_thickness = half_thickness
         self.threads = threads or os.cpu_count() or 1
-        corners = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device="cpu")
-        numbers = wp.array(
+        corners: Any = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device="cpu")
+        numbers: Any = wp.array(
             np.ascontiguousarray(mesh.faces, np.int32).reshape(-1), dtype=wp.int32, device="cpu"
         )
         self._tree = wp.Mesh(points=corners, indices=numbers, support_winding_number=True)
@@ -139,20 +85,22 @@ class SurfaceDistance:
 
     def _signed_piece(self, points: FloatArray, reach: FloatArray, out: FloatArray, start: int) -> None:
         place, bound = _given(points, wp.vec3), _given(reach, float)
-        result = wp.array(out, dtype=float, device="cpu", copy=False)
+        result: Any = wp.array(out, dtype=float, device="cpu", copy=False)
         if self.rule == "normals":
             inputs: list[Any] = [self._tree.id, place, bound, NORMAL_EPSILON, result]
-            wp.launch(_distance_by_normals, dim=len(points), inputs=inputs, device="cpu")
+            wp.launch(distance_kernels.distance_by_normals, dim=len(points), inputs=inputs, device="cpu")
             return
         inputs = [self._tree.id, place, bound, WINDING_ACCURACY, INSIDE_WINDING, result]
-        wp.launch(_distance_by_winding, dim=len(points), inputs=inputs, device="cpu")
+        wp.launch(distance_kernels.distance_by_winding, dim=len(points), inputs=inputs, device="cpu")
 
     def _nearest_piece(self, faces: npt.NDArray[np.int32]) -> Any:
         def run(points: FloatArray, reach: FloatArray, out: FloatArray, start: int) -> None:
-            found = wp.array(faces[start : start + len(points)], dtype=wp.int32, device="cpu", copy=False)
-            result = wp.array(out, dtype=float, device="cpu", copy=False)
+            found: Any = wp.array(
+                faces[start : start + len(points)], dtype=wp.int32, device="cpu", copy=False
+            )
+            result: Any = wp.array(out, dtype=float, device="cpu", copy=False)
             inputs = [self._tree.id, _given(points, wp.vec3), _given(reach, float), result, found]
-            wp.launch(_nearest, dim=len(points), inputs=inputs, device="cpu")
+            wp.launch(distance_kernels.nearest_face, dim=len(points), inputs=inputs, device="cpu")
 
         return run
 

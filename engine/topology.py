@@ -92,7 +92,7 @@ def part_volumes(corners: FloatArray, part_of_face: IntArray) -> FloatArray:
     centre = np.stack([np.bincount(part_of_face, middles[:, k]) / sizes for k in range(3)], axis=1)
     local = corners - centre[part_of_face][:, None]
     volumes = np.einsum("ij,ij->i", local[:, 0], np.cross(local[:, 1], local[:, 2])) / 6.0
-    return np.bincount(part_of_face, volumes)
+    return np.bincount(part_of_face, volumes).astype(np.float64)
 
 
 def _parts(neighbours: IntArray, num_faces: int) -> tuple[int, IntArray]:

@@ -28,7 +28,7 @@ def zero_set_mesh(field: NetworkField, resolution: int) -> UnitMesh | None:
         values[k] = field.value(points).reshape(resolution, resolution)
     if not values.min() < 0.0 < values.max():
         return None
-    corners, faces, _, _ = marching_cubes(values, 0.0)
+    corners, faces, _, _ = marching_cubes(values, 0.0)  # type: ignore[no-untyped-call]
     places = project(field, corners * (2.0 / (resolution - 1)) - 1.0)
     return UnitMesh(vertices=places, faces=faces[:, ::-1].astype(np.int64), unit_from_object=np.eye(4))
 

@@ -81,9 +81,8 @@ def _convert(
 
 
 def _send_line(message: Message) -> None:
-    stdout = click.get_binary_stream("stdout")
-    stdout.write(encode(message))
-    stdout.flush()
+    sys.stdout.buffer.write(encode(message))
+    sys.stdout.buffer.flush()
 
 
 def _for_people(mesh: Path, settings: dict[str, Any]) -> None:
@@ -91,7 +90,11 @@ def _for_people(mesh: Path, settings: dict[str, Any]) -> None:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+    )
     with Bar(
         *columns,
         TextColumn("{task.fields[error]}"),
