@@ -1,0 +1,265 @@
+"""One conversion as Blender sees it: a state machine from the selected object to its neural object.
+
+    waiting -> running -> finished | failed | cancelled | gone
+
+It holds no pointers into Blender's data between its steps, only session_uids, because undo replaces the data. Each
+step is short: reading the source, starting the engine, or putting a snapshot into the object.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import bpy
+
+from . import job_folder, shape_memory
+from .engine_conversion import SILENCE_TIMEOUT_S, ConversionError, EngineConversion, EngineResult
+from .engine_process import EngineProcessError
+from .engine_python import EngineNotFoundError
+from .mesh_export import SourceSurface, SurfaceError, export_surface
+from .neural_object import NeuralShape, State, is_busy, meshes_of_job, store_shape
+from .properties import ConversionSettings
+from .source_object import hide_source, new_object, show_source, take_over_selection, with_uid
+
+log = logging.getLogger(__name__)
+
+JobState = Literal["waiting", "running", "finished", "failed", "cancelled", "gone"]
+USER_ERRORS = (SurfaceError, ConversionError, EngineProcessError, EngineNotFoundError, OSError)
+
+
+class ConversionJob:
+    """Converts one object; `advance` takes the next step."""
+
+    def __init__(
+        self,
+        source: bpy.types.Object,
+        context: bpy.types.Context,
+        settings: ConversionSettings,
+        silence_timeout_s: float = SILENCE_TIMEOUT_S,
+    ) -> None:
+        """Note what to convert; nothing is read yet."""
+        self.uuid = uuid.uuid4().hex
+        self.name = source.name
+        self.state: JobState = "waiting"
+        self.problem = ""  # why it failed
+        self.engine: EngineConversion | None = None
+        self.changed_scene = False  # an object was made, so an undo step is due
+        self.warnings: list[str] = []
+        self._settings = settings
+        self._silence_timeout_s = silence_timeout_s
+        self._source_uid = source.session_uid
+        self._scene_uid = context.scene.session_uid
+        self._view_layer_name = context.view_layer.name
+        self._object_uid = 0  # of the neural object, once it is there
+        self._recreate = False  # an undo took the object away
+        self._hidden = False  # the source is
+        self._material_slot = 0
+        self._pending: tuple[EngineResult, State] | None = None  # waits for the end of Edit Mode
+        self._folder: Path | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still to end."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def has_object(self) -> bool:
+        """Whether there is something to see."""
+        return self._object_uid != 0
+
+    @property
+    def waits_for_edit_mode(self) -> bool:
+        """Whether the engine is done, but the proxy is being edited."""
+        return self.state == "running" and self._pending is not None and not self._engine_runs
+
+    @property
+    def _engine_runs(self) -> bool:
+        return self.engine is not None and self.engine.running
+
+    def start(self, python: Callable[[], Path], depsgraph: bpy.types.Depsgraph) -> None:
+        """Read the source and start the engine; a fault ends in the state "failed"."""
+        try:
+            self._start(python(), depsgraph)
+        except USER_ERRORS as error:
+            self.fail(_sentence(error))
+
+    def advance(self, timeout_s: float = 0.0) -> bool:
+        """Take in what the engine has done, waiting for it no longer than `timeout_s`; whether anything changed."""
+        if self.state != "running" or self.engine is None:
+            return False
+        if self._source() is None and not self.has_object:
+            self.stop("gone")  # nothing tells any more where the object would go
+            return True
+        changed = self.engine.poll(timeout_s)
+        if self.engine.failure:
+            self.fail(self.engine.failure)
+            return True
+        try:
+            return self._take_result() or changed
+        except USER_ERRORS as error:
+            self.fail(_sentence(error))
+            return True
+
+    def cancel(self, keep: bool = False) -> None:
+        """End at once and remove what was made; with `keep` the last snapshot stays, marked unfinished."""
+        if keep and self.has_object:
+            self.stop("cancelled")
+            return
+        if self.engine is not None:
+            self.engine.stop()
+        self.state = "cancelled"
+        self._remove_object()
+        self._remove_files()
+        shape_memory.forget(self.uuid)
+        shape_memory.restore_shapes()
+
+    def fail(self, problem: str) -> None:
+        """End with a sentence for the user; the last snapshot stays, marked unfinished."""
+        self.problem = problem
+        log.warning("converting %s failed: %s", self.name, problem)
+        if self.engine is not None and self.state == "running":
+            try:
+                self._take_result("unfinished")
+            except USER_ERRORS as error:
+                log.info("no snapshot of %s is left: %s", self.name, error)
+        self.stop("failed")
+
+    def stop(self, state: JobState, keep_files: bool = False) -> None:
+        """End in `state`; what is in the scene stays, marked unfinished."""
+        if self.engine is not None:
+            self.engine.stop()
+        self.state = state
+        shape_memory.close(self.uuid)
+        if not keep_files:
+            self._remove_files()
+
+    def after_undo(self) -> None:
+        """Notice that an undo or redo may have taken the object away; the next snapshot makes it again."""
+        self._recreate = True
+        self._hidden = False
+
+    def _start(self, python: Path, depsgraph: bpy.types.Depsgraph) -> None:
+        source = self._source()
+        if source is None:
+            raise SurfaceError(f"{self.name} was deleted before its turn came.")
+        self.name = source.name
+        surface = export_surface(source, depsgraph)
+        self._note_materials(surface)
+        self._folder = job_folder.new_job_folder()
+        self.engine = EngineConversion(python, self._folder, self._silence_timeout_s)
+        surface.save(self.engine.source)
+        self.engine.start(self._settings.arguments())
+        self.state = "running"
+
+    def _note_materials(self, surface: SourceSurface) -> None:
+        self._material_slot = surface.material_slot
+        if surface.num_materials > 1:
+            self.warnings.append(
+                f"{self.name} has {surface.num_materials} materials; the one that covers the largest area was taken."
+            )
+
+    def _take_result(self, state: State = "training") -> bool:
+        assert self.engine is not None
+        result = self.engine.take_result()
+        if result is not None:
+            done = self.engine.converted is not None
+            self._pending = (result, "finished" if done else state)
+        elif self.engine.converted is not None and self._pending is None:
+            raise ConversionError(
+                f"The network of {self.name} found no surface. Convert again with another seed or more samples."
+            )
+        return self._pending is not None and self._put_into_scene(*self._pending)
+
+    def _put_into_scene(self, result: EngineResult, state: State) -> bool:
+        shape = self._shape(result, state)
+        shape_memory.remember(shape)
+        meshes = list(meshes_of_job(self.uuid))
+        if any(is_busy(mesh) for mesh in meshes):
+            return False
+        self._pending = None
+        if not self._make_object(shape):
+            self.stop("gone")
+            return True
+        for mesh in meshes:
+            store_shape(mesh, shape)
+        self._hide_source()
+        if state == "finished":
+            self.state = "finished"
+            self._remove_files()
+        return True
+
+    def _shape(self, result: EngineResult, state: State) -> NeuralShape:
+        report = result.report
+        if self.warnings:
+            report = report | {"warnings": [*report.get("warnings", []), *self.warnings]}
+        return NeuralShape(
+            job=self.uuid,
+            source_name=self.name,
+            state=state,
+            weights=result.weights,
+            report=report,
+            vertices_unit=result.vertices_unit,
+            triangles=result.triangles,
+        )
+
+    def _make_object(self, shape: NeuralShape) -> bool:
+        """Make the object where there is none yet, or an undo took it; False where the user has deleted it."""
+        if self.has_object and with_uid(bpy.data.objects, self._object_uid) is not None:
+            return True
+        if self.has_object and not self._recreate:
+            return any(mesh.users for mesh in meshes_of_job(self.uuid))  # perhaps a copy is left
+        source, scene = self._source(), self._scene()
+        if source is None or scene is None:
+            return False
+        mesh = bpy.data.meshes.new(f"{source.name} Neural")
+        store_shape(mesh, shape)
+        obj = new_object(source, mesh, scene, self._material_slot)
+        self._object_uid, self._recreate, self.changed_scene = obj.session_uid, False, True
+        view_layer = self._view_layer()
+        if view_layer is not None:
+            view_layer.update()
+            take_over_selection(source, obj, view_layer)
+        return True
+
+    def _hide_source(self) -> None:
+        source, view_layer = self._source(), self._view_layer()
+        if self._settings.hide_source and not self._hidden and source is not None and view_layer is not None:
+            self._hidden = hide_source(source, view_layer)
+
+    def _remove_object(self) -> None:
+        source, view_layer = self._source(), self._view_layer()
+        obj = with_uid(bpy.data.objects, self._object_uid) if self.has_object else None
+        if self._hidden and source is not None and view_layer is not None:
+            show_source(source, view_layer)
+            if obj is not None:
+                take_over_selection(obj, source, view_layer)
+        if obj is not None:
+            mesh = obj.data
+            bpy.data.objects.remove(obj)
+            if mesh.users == 0:
+                bpy.data.meshes.remove(mesh)
+        self._object_uid = 0
+
+    def _remove_files(self) -> None:
+        if self._folder is not None:
+            job_folder.remove(self._folder)
+
+    def _source(self) -> bpy.types.Object | None:
+        return with_uid(bpy.data.objects, self._source_uid)
+
+    def _scene(self) -> bpy.types.Scene | None:
+        return with_uid(bpy.data.scenes, self._scene_uid)
+
+    def _view_layer(self) -> bpy.types.ViewLayer | None:
+        scene = self._scene()
+        return None if scene is None else scene.view_layers.get(self._view_layer_name)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({error.filename}). Free some disk space or permit writing there."
+    return str(error)

@@ -1,0 +1,168 @@
+"""The tab Neural Implicit beside the 3D view: settings, Convert, progress, and what the active object is."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..engine.protocol.weights import Architecture
+from .conversion_job import ConversionJob
+from .conversion_queue import queue
+from .engine_check import engine_check
+from .engine_python import EngineNotFoundError, find_engine_python
+from .neural_object import (
+    SOURCE_KEY,
+    architecture_of,
+    is_neural,
+    job_of,
+    proxy_complaint,
+    report_of,
+    state_of,
+    weights_of,
+)
+from .preferences import draw_engine_state, engine_python_preference
+from .progress_text import detail_texts, fraction, phase_text, report_rows
+from .properties import ACTIVATION_NAMES, scene_settings
+from .text_lines import draw_text
+
+
+class _Panel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Neural Implicit"
+
+
+class NEURAL_IMPLICIT_PT_convert(_Panel, bpy.types.Panel):
+    """Settings, the button, and the conversions under way."""
+
+    bl_label = "Convert"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout = self.layout
+        _draw_settings(layout, context)
+        column = layout.column()
+        column.scale_y = 1.4
+        column.enabled = bool(context.selected_objects)
+        column.operator("object.convert_to_neural_implicit", icon="MESH_ICOSPHERE")
+        if not context.selected_objects and not queue.jobs:
+            draw_text(layout, "Select an object with a surface.", context, icon="INFO")
+        for job in queue.jobs:
+            _draw_job(layout.box(), job, context)
+        if len(queue.jobs) > 1:
+            layout.operator("neural_implicit.cancel", text="Cancel All", icon="X")
+
+
+class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
+    """What the active neural object is."""
+
+    bl_label = "Neural Object"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it for neural objects only."""
+        return is_neural(context.active_object)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        layout, mesh = self.layout, context.active_object.data
+        _draw_state(layout, mesh, context)
+        packed = weights_of(mesh) or b""
+        architecture = architecture_of(mesh)
+        rows = [("Source", str(mesh.get(SOURCE_KEY, "")))]
+        if architecture is not None:
+            rows.append(("Network", _network(architecture)))
+        report = report_of(mesh)
+        _draw_rows(layout, rows + report_rows(report, len(packed)))
+        for warning in report.get("warnings", []):
+            draw_text(layout, str(warning), context, icon="ERROR")
+
+
+class NEURAL_IMPLICIT_PT_engine(_Panel, bpy.types.Panel):
+    """Which engine is used and what works with it."""
+
+    bl_label = "Engine"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Show at a glance that something is missing."""
+        try:
+            find_engine_python(engine_python_preference())
+        except EngineNotFoundError:
+            self.layout.label(icon="ERROR")
+            return
+        if engine_check.problem:
+            self.layout.label(icon="ERROR")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the panel."""
+        draw_engine_state(self.layout, context)
+
+
+def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    settings = scene_settings(context.scene)
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.prop(settings, "preset")
+    column.prop(settings, "seed")
+    column.prop(settings, "hide_source")
+    column.prop(settings, "custom")
+    if settings.custom:
+        for name in ("width", "depth", "activation", "samples"):
+            column.prop(settings, name)
+
+
+def _draw_job(layout: bpy.types.UILayout, job: ConversionJob, context: bpy.types.Context) -> None:
+    row = layout.row()
+    row.label(text=job.name, icon="ERROR" if job.problem else "MESH_ICOSPHERE")
+    if job.active and job.has_object:
+        keep = row.operator("neural_implicit.cancel", text="Keep", icon="CHECKMARK")
+        keep.job, keep.keep = job.uuid, True
+    close = row.operator("neural_implicit.cancel", text="Cancel" if job.active else "", icon="X")
+    close.job = job.uuid
+    if job.problem:
+        draw_text(layout, job.problem, context)
+        return
+    text = f"{phase_text(job)}  {100 * fraction(job):.0f} %" if job.state == "running" else phase_text(job)
+    layout.progress(factor=fraction(job), type="BAR", text=text)
+    details = detail_texts(job)
+    if details:
+        column = layout.column(align=True)
+        column.scale_y = 0.8
+        for detail in details:
+            column.label(text=detail[0].upper() + detail[1:])
+
+
+def _draw_state(layout: bpy.types.UILayout, mesh: bpy.types.Mesh, context: bpy.types.Context) -> None:
+    training = queue.is_training(job_of(mesh))
+    if training:
+        draw_text(layout, "It is still training.", context, icon="TIME")
+    elif state_of(mesh) != "finished":
+        draw_text(
+            layout,
+            "Its training did not finish; this is the last snapshot. Convert the source again for the full shape.",
+            context,
+            icon="ERROR",
+        )
+    complaint = "" if training else proxy_complaint(mesh)
+    if complaint:
+        draw_text(layout, complaint, context, icon="ERROR")
+
+
+def _draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:
+    split = layout.column(align=True).split(factor=0.42)
+    names, values = split.column(align=True), split.column(align=True)
+    names.alignment = "RIGHT"
+    for name, value in rows:
+        names.label(text=name)
+        values.label(text=value)
+
+
+def _network(architecture: Architecture) -> str:
+    activation = ACTIVATION_NAMES.get(architecture.activation, architecture.activation)
+    return f"{architecture.depth} x {architecture.width} {activation}"
+
+
+register, unregister = bpy.utils.register_classes_factory(
+    (NEURAL_IMPLICIT_PT_convert, NEURAL_IMPLICIT_PT_object, NEURAL_IMPLICIT_PT_engine)
+)
