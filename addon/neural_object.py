@@ -145,6 +145,7 @@ def store_shape(mesh: bpy.types.Mesh, shape: NeuralShape) -> None:
     unit_from_object = NeuralWeights.from_bytes(shape.weights).unit_from_object
     applied = applied_transform(mesh)
     smooth = _is_smooth(mesh)
+    mesh.pop(WEIGHTS_KEY, None)  # Blender (4.3 to 5.2) cuts bytes at the first zero when they replace others
     mesh[WEIGHTS_KEY] = shape.weights
     mesh[REPORT_KEY] = json.dumps(shape.report)
     mesh[JOB_KEY] = shape.job
