@@ -1,0 +1,25 @@
+"""Converting in a real window, with undo."""
+
+from tests.blender.fake import fake_engine
+
+LONGEST_STEP_S = (
+    0.25  # a frame at 4 per second; steps are a millisecond or two, the rest is for a busy machine
+)
+
+
+def test_conversion_and_its_undo_in_a_window(windowed_blender, tmp_path):
+    variables = fake_engine(tmp_path, snapshots=10, interval_s=0.3)
+    outcome = windowed_blender.run_script("convert_in_window.py", window=True, variables=variables).check()
+    states = outcome.result["states"]
+    assert states["during"]["states"] == ["training"]
+    assert states["after"]["states"] == ["finished"]
+    assert states["after"]["source_hidden"]
+    assert states["after"]["weights"] != states["during"]["weights"]
+    assert states["undone"]["neural"] == [] and not states["undone"]["source_hidden"]
+    assert states["redone"] == states["after"]
+    assert states["second"]["states"] == ["finished"]
+    assert states["after unrelated undo"]["light"] == 9.0
+    assert states["after unrelated undo"]["states"] == ["finished"]
+    assert states["after unrelated undo"]["weights"] == states["second"]["weights"]
+    assert outcome.result["jobs"] == 0
+    assert outcome.result["longest_step_s"] < LONGEST_STEP_S
