@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import tempfile
@@ -165,10 +166,11 @@ def _fit_and_measure(
 
     def report(state: FitState) -> None:
         announcer.fitting(state)
-        if options.snapshots and announcer.snapshot_due(state):
-            save_result(
-                neural_weights(state.parameters, run, mesh, unit_from_object), options.output, options.proxy
-            )
+        if not options.snapshots or not announcer.snapshot_due(state):
+            return
+        rough = neural_weights(state.parameters, run, mesh, unit_from_object)
+        with contextlib.suppress(FitError):  # no zero set yet: the next one may have something to see
+            save_result(rough, options.output, options.proxy)
             announcer.snapshot(options.output, options.proxy, state)
 
     announcer.fit_begins()

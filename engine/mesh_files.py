@@ -45,7 +45,7 @@ def load_mesh(path: Path) -> Mesh:
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             vertices, faces, name = data["vertices"], data["triangles"], str(data["name"])
         return (
             np.asarray(vertices, np.float64).reshape(-1, 3),

@@ -1,0 +1,116 @@
+"""The fused step against automatic differentiation, the optimiser, and whole fits of small shapes."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import FitError, OptionError
+from engine.fitting import FitOptions, fit, learning_rate
+from engine.losses import fused, torch_step
+from engine.network import ACTIVATIONS, evaluate, initial_parameters, parameter_mask
+from engine.optimizer import Soap, SoapOptions
+from engine.protocol.weights import Architecture
+from engine.sampling import SamplePool, SamplingOptions, SurfaceSampler
+from engine.sign_doctor import examine
+from engine.signed_distance import SurfaceDistance
+from tests.engine.shapes import sphere, triangle, unit
+
+SMALL = FitOptions(
+    architecture=Architecture(width=16, depth=4, activation="gelu"),
+    num_steps=200,
+    batch_size=2048,
+    num_samples=1 << 15,
+)
+
+
+def quiet(state) -> None:
+    assert state.step <= state.num_steps
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize(("width", "depth"), [(32, 8), (13, 2), (64, 1)])
+def test_fused_step_gives_the_gradient_of_automatic_differentiation(activation, width, depth):
+    architecture = Architecture(width=width, depth=depth, activation=activation)
+    parameters = initial_parameters(architecture, 3)
+    generator = torch.Generator().manual_seed(4)
+    points = 2.0 * torch.rand(1000, 3, generator=generator) - 1.0  # no multiple of the block's 256
+    distances = torch.randn(1000, generator=generator)
+    mask = parameter_mask(architecture)
+    loss, gradient = fused(architecture)(parameters, points, distances)
+    other_loss, other = torch_step(architecture)(parameters, points, distances)
+    assert float(loss) == pytest.approx(float(other_loss), rel=1e-5)
+    # float32 sums of 1000 terms in another order, and activations to 2e-7
+    assert torch.allclose(gradient * mask, other, rtol=1e-3, atol=2e-5 * float(other.abs().max()))
+
+
+def test_fused_step_does_not_depend_on_the_number_of_threads():
+    architecture = Architecture()
+    parameters = initial_parameters(architecture, 0)
+    points, distances = torch.rand(3000, 3), torch.rand(3000)
+    one = fused(architecture, 1)(parameters, points, distances)[1].clone()
+    assert torch.equal(one, fused(architecture, 3)(parameters, points, distances)[1])
+
+
+def test_optimizer_leaves_padding_alone_and_finds_a_minimum():
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(2, 4, 5, generator=generator)
+    mask = torch.ones(2, 4, 5)
+    mask[0, 3] = 0.0
+    parameters = torch.zeros(2, 4, 5)
+    optimizer = Soap(parameters, mask, SoapOptions())
+    for step in range(400):
+        optimizer.step((parameters - target) * mask, 0.05 * (1.0 - step / 400))
+    assert float(((parameters - target) * mask).abs().max()) < 0.01  # a fifth of the first step's length
+    assert float(parameters[0, 3].abs().max()) == 0.0
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    options = FitOptions(num_steps=1000, learning_rate=0.1, warm_up=0.1)
+    rates = [learning_rate(step, options) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.001) and max(rates) == pytest.approx(0.1) and rates[-1] < 1e-6
+
+
+def test_a_fit_of_a_ball_is_a_ball():
+    truth = examine(unit(sphere())).truth
+    parameters = fit(truth, SMALL, quiet)
+    points = SurfaceSampler(truth.mesh).sample(10_000, np.random.default_rng(1))[0]
+    with torch.no_grad():
+        values = evaluate(parameters, SMALL.architecture, torch.from_numpy(points.astype(np.float32)))
+        centre = evaluate(parameters, SMALL.architecture, torch.zeros(1, 3))
+    assert float(values.abs().mean()) < 0.018  # 1 % of the diameter, in 200 steps
+    assert float(centre) == pytest.approx(-0.9, abs=0.1)
+
+
+def test_equal_seeds_give_equal_bits_and_others_do_not():
+    truth = examine(unit(sphere(2))).truth
+    first, again = fit(truth, SMALL, quiet), fit(truth, SMALL, quiet)
+    assert torch.equal(first, again)
+    other = FitOptions(architecture=SMALL.architecture, num_steps=20, num_samples=1 << 15, seed=1)
+    assert not torch.equal(
+        fit(truth, other, quiet), fit(truth, FitOptions(**{**_plain(other), "seed": 2}), quiet)
+    )
+
+
+def _plain(options: FitOptions) -> dict:
+    return {name: getattr(options, name) for name in options.__dataclass_fields__}
+
+
+def test_samples_hold_exact_distances_whatever_thread_made_them():
+    truth = SurfaceDistance(unit(sphere(2)))
+    pool = SamplePool(truth, SamplingOptions(), num_chunks=2, chunk_size=5000, seed=7)
+    points, distances = pool.chunk(1, lambda: None)
+    pool.close()
+    assert np.array_equal(distances, truth.signed_distance(points))
+    assert np.abs(points).max() <= 1.0
+
+
+def test_a_loss_that_is_no_number_ends_the_fit():
+    truth = SurfaceDistance(unit(triangle()), "shell", float("nan"))
+    with pytest.raises(FitError, match="no longer a number"):
+        fit(truth, SMALL, quiet)
+
+
+@pytest.mark.parametrize("changes", [{"width": 0}, {"width": 100_000}, {"depth": 0}, {"depth": 1000}])
+def test_impossible_networks_are_refused(changes):
+    with pytest.raises(OptionError, match="wide"):
+        FitOptions(architecture=Architecture(**changes))
