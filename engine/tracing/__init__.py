@@ -1,1 +1,30 @@
-"""Ray tracing backends behind one contract."""
+"""Ray tracing backends behind one contract, `Tracer`."""
+
+from __future__ import annotations
+
+from ..errors import OptionError
+from ..protocol.weights import NeuralWeights
+from .tracer import Tracer
+
+BACKENDS = ("auto", "cpu", "reference")
+
+
+def make_tracer(weights: NeuralWeights, backend: str = "auto") -> Tracer:
+    """Give a tracer of a network; "auto" is the fastest backend that works here.
+
+    Raises:
+        OptionError: There is no such backend.
+    """
+    if backend == "reference":
+        from ..field import Field
+        from .reference import ReferenceTracer
+
+        return ReferenceTracer(Field(weights))
+    if backend in ("auto", "cpu"):
+        from .compiling import prepare_compiler
+
+        prepare_compiler()
+        from .cpu import CpuTracer
+
+        return CpuTracer(weights)
+    raise OptionError(f"There is no tracing backend {backend!r}. Use one of {', '.join(BACKENDS)}.")

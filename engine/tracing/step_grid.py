@@ -1,0 +1,89 @@
+"""The grid that steps rely on: which cells of [-1, 1]^3 the surface may reach, and how steep the field is in them.
+
+Both are *sampled* here: the field at the corners and the centre of every cell, the gradient at five points of the cells
+near the surface, with a margin. A certified grid would prove them; whoever uses one says which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_cdt, maximum_filter
+
+from .march_kernel import PackedGrid
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Evaluate = Callable[[FloatArray], FloatArray]
+
+RESOLUTION = 64  # cells a side
+COVERING_RADIUS = 0.559017  # sqrt(5) / 4 cells: no point is farther from a corner or a centre of the lattice
+MARGIN = 1.4  # on the steepest gradient seen nearby
+NUM_PROBES = 20_000  # for the steepest gradient anywhere
+SMALLEST_LIPSCHITZ = 0.05  # a constant field has no slope, and a step needs a bound
+
+
+def sampled_step_grid(value: Evaluate, gradient: Evaluate, resolution: int = RESOLUTION) -> PackedGrid:
+    """Build the grid from samples.
+
+    Args:
+        value: Signed distance (N,) at points (N, 3) float32.
+        gradient: Gradient (N, 3) at points (N, 3) float32.
+        resolution: Cells a side.
+    """
+    size = 2.0 / resolution
+    corners, centres = _lattice(resolution + 1, -1.0, size), _lattice(resolution, -1.0 + 0.5 * size, size)
+    smallest, changes = _look(value(corners), value(centres), resolution)
+    probes = np.random.default_rng(0).uniform(-1.0, 1.0, (NUM_PROBES, 3)).astype(np.float32)
+    steepest = MARGIN * max(_steepness(gradient(probes)).max(), SMALLEST_LIPSCHITZ)
+    near = changes | (smallest <= steepest * COVERING_RADIUS * size)
+    lipschitz = np.full((resolution,) * 3, 0.0, np.float32)
+    lipschitz[near] = _steepest_in_cells(gradient, centres.reshape(*near.shape, 3)[near], size)
+    around = maximum_filter(lipschitz, 3, mode="nearest") * MARGIN
+    lipschitz = np.where(around > 0.0, np.maximum(around, SMALLEST_LIPSCHITZ), steepest).astype(np.float32)
+    reachable = changes | (near & (smallest <= lipschitz * COVERING_RADIUS * size))
+    return PackedGrid(_cells_away(reachable), np.ascontiguousarray(lipschitz))
+
+
+def _cells_away(reachable: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    if not reachable.any():
+        return np.full(reachable.shape, 255, np.uint8)
+    away = distance_transform_cdt(~reachable, metric="chessboard")
+    return np.ascontiguousarray(np.minimum(away, 255).astype(np.uint8))
+
+
+def _lattice(count: int, start: float, step: float) -> FloatArray:
+    axis = (start + step * np.arange(count)).astype(np.float32)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+    return np.clip(points.reshape(-1, 3), np.float32(-1.0), np.float32(1.0))
+
+
+def _look(
+    corner: FloatArray, centre: FloatArray, resolution: int
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Give the smallest |f| of each cell's nine samples, and whether their signs differ or one is no number."""
+    corner = corner.reshape((resolution + 1,) * 3)
+    low = high = centre.reshape((resolution,) * 3)
+    for k in range(8):
+        ends = [slice(k >> axis & 1, resolution + (k >> axis & 1)) for axis in range(3)]
+        part = corner[tuple(ends)]
+        low, high = np.minimum(low, part), np.maximum(high, part)
+    smallest = np.minimum(np.abs(low), np.abs(high))
+    return smallest, ~((low > 0.0) | (high < 0.0))
+
+
+def _steepness(gradients: FloatArray) -> FloatArray:
+    length: FloatArray = np.linalg.norm(gradients.astype(np.float64), axis=1)
+    return np.nan_to_num(length, nan=1e30, posinf=1e30)
+
+
+def _steepest_in_cells(gradient: Evaluate, centres: FloatArray, size: float) -> FloatArray:
+    if not len(centres):
+        return np.zeros(0, np.float32)
+    steepest = _steepness(gradient(centres))
+    for signs in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
+        offset = np.array(signs, np.float32) * np.float32(0.4 * size)
+        steepest = np.maximum(steepest, _steepness(gradient(centres + offset)))
+    return steepest
