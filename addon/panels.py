@@ -115,22 +115,21 @@ def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 def _draw_job(layout: bpy.types.UILayout, job: ConversionJob, context: bpy.types.Context) -> None:
     row = layout.row()
     row.label(text=job.name, icon="ERROR" if job.problem else "MESH_ICOSPHERE")
-    if job.active and job.has_object:
-        keep = row.operator("neural_implicit.cancel", text="Keep", icon="CHECKMARK")
-        keep.job, keep.keep = job.uuid, True
-    close = row.operator("neural_implicit.cancel", text="Cancel" if job.active else "", icon="X")
-    close.job = job.uuid
-    if job.problem:
+    if not job.active:
+        row.operator("neural_implicit.cancel", text="", icon="X", emboss=False).job = job.uuid
         draw_text(layout, job.problem, context)
         return
     text = f"{phase_text(job)}  {100 * fraction(job):.0f} %" if job.state == "running" else phase_text(job)
     layout.progress(factor=fraction(job), type="BAR", text=text)
-    details = detail_texts(job)
-    if details:
-        column = layout.column(align=True)
-        column.scale_y = 0.8
-        for detail in details:
-            column.label(text=detail[0].upper() + detail[1:])
+    details = layout.column(align=True)
+    details.scale_y = 0.8
+    for detail in detail_texts(job):
+        details.label(text=detail[0].upper() + detail[1:])
+    row = layout.row(align=True)
+    if job.has_object:
+        keep = row.operator("neural_implicit.cancel", text="Stop and Keep", icon="CHECKMARK")
+        keep.job, keep.keep = job.uuid, True
+    row.operator("neural_implicit.cancel", text="Cancel", icon="X").job = job.uuid
 
 
 def _draw_state(layout: bpy.types.UILayout, mesh: bpy.types.Mesh, context: bpy.types.Context) -> None:
