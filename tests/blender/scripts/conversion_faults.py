@@ -1,0 +1,186 @@
+"""Converts with an engine that fails, cancels, and does to the scene what people do; one case in each run."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import addon_utils
+import bpy
+from bl_ext.user_default.neural_implicit.addon import (
+    conversion_job,
+    conversion_queue,
+    job_folder,
+    neural_object,
+    operators,
+    shape_memory,
+)
+
+EXTENSION = "bl_ext.user_default.neural_implicit"
+queue = conversion_queue.queue
+
+
+def neural_objects():
+    return [obj for obj in bpy.data.objects if neural_object.is_neural(obj)]
+
+
+def state():
+    source = bpy.data.objects.get("Cube")
+    return {
+        "states": [neural_object.state_of(obj.data) for obj in neural_objects()],
+        "source_hidden": source is not None and source.hide_render,
+        "folders": len(list(job_folder.conversions_folder().iterdir())),
+        "jobs": [job.state for job in queue.jobs],
+    }
+
+
+def blocking():
+    """Convert as scripts do; give what is raised."""
+    conversion_job.SILENCE_TIMEOUT_S = 1.0
+    try:
+        bpy.ops.object.convert_to_neural_implicit()
+    except RuntimeError as error:
+        return state() | {"error": str(error)}
+    return state() | {"error": ""}
+
+
+def begin():
+    """Convert without waiting, until the first snapshot is in the scene."""
+    settings = bpy.context.scene.neural_implicit.conversion_settings()
+    job = conversion_job.ConversionJob(bpy.data.objects["Cube"], bpy.context, settings)
+    queue.add([job], bpy.context)
+    step_until(neural_objects)
+    return job
+
+
+def step_until(condition, timeout_s=20.0):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, [(job.state, job.problem) for job in queue.jobs]
+        queue.step(bpy.context, 0.05)
+
+
+def cancel():
+    begin()
+    start = time.perf_counter()
+    bpy.ops.neural_implicit.cancel()
+    return state() | {"seconds": time.perf_counter() - start}
+
+
+def keep():
+    begin()
+    bpy.ops.neural_implicit.cancel(keep=True)
+    return state()
+
+
+def delete_object():
+    begin()
+    bpy.data.objects.remove(neural_objects()[0])
+    step_until(lambda: not queue.busy)
+    return state()
+
+
+def delete_source():
+    begin()
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    step_until(lambda: not queue.busy)
+    return state()
+
+
+def open_file():
+    job = begin()
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    return state() | {"engine_running": job.engine._process.running}
+
+
+def disable():
+    job = begin()
+    addon_utils.disable(EXTENSION)
+    states = [neural_object.state_of(obj.data) for obj in neural_objects()]
+    return {"states": states, "engine_running": job.engine._process.running}
+
+
+def survive():
+    """Save, reopen, duplicate, rename, append, apply the transform."""
+    cube = bpy.data.objects["Cube"]
+    cube.scale = (1.0, 2.0, -3.0)
+    cube.rotation_euler = (0.1, 0.2, 0.3)
+    blocking()
+    packed = neural_object.weights_of(neural_objects()[0].data)
+    world = [list(row) for row in neural_objects()[0].matrix_world]
+    neural_objects()[0].name = "Renamed"
+    path = str(Path(tempfile.mkdtemp()) / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    obj = bpy.data.objects["Renamed"]
+    same = {"reopened": neural_object.weights_of(obj.data) == packed}
+    copy = obj.copy()
+    copy.data = obj.data.copy()
+    same["duplicated"] = neural_object.weights_of(copy.data) == packed
+    bpy.ops.object.select_all(action="DESELECT")
+    obj.select_set(True)
+    bpy.context.view_layer.objects.active = obj
+    bpy.ops.object.transform_apply()
+    same["applied"] = neural_object.weights_of(obj.data) == packed
+    applied = neural_object.applied_transform(obj.data).tolist()
+    complaint = neural_object.proxy_complaint(obj.data)
+    obj.data.vertices[0].co.x += 1.0
+    edited = neural_object.proxy_complaint(obj.data)
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    with bpy.data.libraries.load(path) as (_, target):
+        target.objects = ["Renamed"]
+    same["appended"] = neural_object.weights_of(target.objects[0].data) == packed
+    return {"same": same, "world": world, "applied": applied, "complaint": complaint, "edited": edited}
+
+
+def older_bytes():
+    """What an undo does: an older snapshot comes back into the mesh."""
+    blocking()
+    mesh = neural_objects()[0].data
+    packed = neural_object.weights_of(mesh)
+    del mesh[neural_object.WEIGHTS_KEY]
+    mesh[neural_object.WEIGHTS_KEY] = packed[:-4] + b"\x00\x00\x80\x3f"
+    mesh[neural_object.STATE_KEY] = "training"
+    shape_memory.restore_shapes()
+    return state() | {"restored": neural_object.weights_of(mesh) == packed}
+
+
+def several():
+    """A cube and a camera and another cube are selected."""
+    bpy.ops.mesh.primitive_cube_add(location=(3, 0, 0))
+    bpy.ops.object.select_all(action="SELECT")
+    return blocking()
+
+
+def check_engine():
+    try:
+        bpy.ops.neural_implicit.check_engine()
+    except RuntimeError as error:
+        return {"error": str(error), "lines": []}
+    return {"error": "", "lines": operators.engine_check.lines()}
+
+
+def enable_twice():
+    """What is registered after disabling, against what was before enabling."""
+    addon_utils.disable(EXTENSION)
+    before = registered()
+    for _ in range(2):
+        addon_utils.enable(EXTENSION)
+        enabled = registered()
+        addon_utils.disable(EXTENSION)
+    return {"same": registered() == before, "adds": registered() != enabled}
+
+
+def registered():
+    handlers = vars(bpy.app.handlers) if hasattr(bpy.app.handlers, "__dict__") else {}
+    names = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
+    counts = {name: len(getattr(bpy.app.handlers, name)) for name in names}
+    return (
+        sorted(dir(bpy.types)),
+        counts,
+        len(handlers),
+        "neural_implicit" in bpy.types.Scene.bl_rna.properties,
+    )
+
+
+def main(inside):
+    return globals()[inside.arguments["case"]]()

@@ -1,0 +1,112 @@
+"""Engines that fail and people who change their mind: each ends with a sentence, and nothing is lost."""
+
+import numpy as np
+import pytest
+
+from tests.blender.fake import fake_engine
+
+LONG = {"snapshots": 200, "interval_s": 0.05}
+
+
+@pytest.fixture
+def run(bpy_module, tmp_path):
+    """Run a case of the script with an engine that does as told."""
+
+    def run_case(case, variables=None, **plan):
+        variables = variables or fake_engine(tmp_path, **plan)
+        return (
+            bpy_module.run_script("conversion_faults.py", {"case": case}, variables=variables).check().result
+        )
+
+    return run_case
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        ({"end": "crash"}, "was killed"),
+        ({"end": "failure"}, "The mesh is no good. Choose another one."),
+        ({"end": "garbage"}, "sent something that is no message"),
+        ({"end": "half"}, "The engine's result cannot be read"),
+    ],
+)
+def test_an_engine_that_fails_while_it_trains_leaves_its_last_snapshot(run, plan, sentence):
+    result = run("blocking", **plan)
+    assert sentence in result["error"]
+    assert result["states"] == ["unfinished"]
+
+
+def test_an_engine_of_another_version_is_refused(run):
+    result = run("blocking", start="other version")
+    assert "The engine is version 9.9.9" in result["error"]
+    assert result["states"] == [] and not result["source_hidden"]
+
+
+def test_an_engine_that_ends_at_start_is_reported_with_its_last_words(run):
+    result = run("blocking", start="crash")
+    assert "No module named torch" in result["error"]
+
+
+def test_a_missing_engine_is_reported(run):
+    result = run("blocking", variables={"NEURAL_IMPLICIT_PYTHON": "/nowhere/python"})
+    assert "names /nowhere/python, but no program is there" in result["error"]
+
+
+def test_cancel_removes_what_was_made_within_a_second(run):
+    result = run("cancel", **LONG)
+    assert result["seconds"] < 1.0  # what the user is promised
+    assert result["states"] == [] and not result["source_hidden"]
+    assert result["folders"] == 0 and result["jobs"] == []
+
+
+def test_stop_and_keep_leaves_the_snapshot_marked_unfinished(run):
+    result = run("keep", **LONG)
+    assert result["states"] == ["unfinished"] and result["folders"] == 0
+
+
+def test_deleting_the_object_ends_its_conversion(run):
+    result = run("delete_object", **LONG)
+    assert result["states"] == [] and result["jobs"] == [] and result["folders"] == 0
+
+
+def test_deleting_the_source_lets_the_conversion_go_on(run):
+    assert run("delete_source", snapshots=5)["states"] == ["finished"]
+
+
+def test_opening_another_file_ends_the_engine_and_keeps_its_snapshot_file(run):
+    result = run("open_file", **LONG)
+    assert not result["engine_running"]
+    assert result["folders"] == 1 and result["jobs"] == [] and result["states"] == []
+
+
+def test_disabling_the_extension_ends_the_engine_and_keeps_the_object(run):
+    result = run("disable", **LONG)
+    assert not result["engine_running"] and result["states"] == ["unfinished"]
+
+
+def test_several_selected_objects_convert_one_after_the_other(run):
+    result = run("several")
+    assert result["states"] == ["finished", "finished"] and result["error"] == ""
+
+
+def test_a_neural_object_survives_save_copy_append_rename_and_apply(run):
+    result = run("survive")
+    assert all(result["same"].values()), result["same"]
+    # some roundings of float32 at coordinates of about 10
+    np.testing.assert_allclose(result["applied"], result["world"], atol=1e-5)
+    assert result["complaint"] == ""
+    assert "The proxy was edited" in result["edited"]
+
+
+def test_newer_bytes_come_back_after_an_undo(run):
+    result = run("older_bytes")
+    assert result["restored"] and result["states"] == ["finished"]
+
+
+def test_check_engine_says_what_works(run):
+    assert [line for _, line in run("check_engine")["lines"] if "fake" in line] == ["fake: 0.1.0"]
+    assert "No module named torch" in run("check_engine", start="crash")["error"]
+
+
+def test_disabling_takes_back_all_that_enabling_added(run):
+    assert run("enable_twice") == {"same": True, "adds": True}
