@@ -120,7 +120,8 @@ def prepare(environment: Environment, root: Path = ROOT) -> Path:
     _check_disk(environment, root)
     python = environment.python(root)
     if not _has_pip(python):
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], environment)
+        _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)], environment)
+        _run([str(python), "-m", "ensurepip", "--default-pip"], environment)
     lists = [argument for name in environment.lists for argument in ("-r", str(LISTS / name))]
     _run([str(python), "-m", "pip", "install", "--disable-pip-version-check", *lists], environment)
     (folder / STAMP).write_text(environment.stamp(root))
