@@ -1,5 +1,9 @@
 """Engines that fail and people who change their mind: each ends with a sentence, and nothing is lost."""
 
+import signal
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -50,6 +54,28 @@ def test_an_engine_that_ends_at_start_is_reported_with_its_last_words(run):
 def test_a_missing_engine_is_reported(run):
     result = run("blocking", variables={"NEURAL_IMPLICIT_PYTHON": "/nowhere/python"})
     assert "names /nowhere/python, but no program is there" in result["error"]
+
+
+def test_an_engine_that_hangs_is_ended_and_its_snapshot_kept(run):
+    result = run("hang", end="silence")
+    assert "has said nothing for 1 s" in result["problem"]
+    assert result["states"] == ["unfinished"] and not result["engine_running"]
+
+
+def test_no_engine_outlives_a_killed_blender(bpy_module, tmp_path):
+    variables = fake_engine(tmp_path, **LONG)
+    outcome = bpy_module.run_script("conversion_faults.py", {"case": "die"}, variables=variables)
+    assert outcome.returncode == -signal.SIGKILL
+    pid = int(outcome.stdout.rpartition("pid ")[2].split()[0])
+    deadline = time.monotonic() + 5.0  # what the user is promised
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_source_in_a_library_gives_a_local_neural_object(run):
+    result = run("linked_source")
+    assert result["states"] == ["finished"] and result["local"] == [True]
 
 
 def test_cancel_removes_what_was_made_within_a_second(run):

@@ -1,5 +1,7 @@
 """Converts with an engine that fails, cancels, and does to the scene what people do; one case in each run."""
 
+import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +37,6 @@ def state():
 
 def blocking():
     """Convert as scripts do; give what is raised."""
-    conversion_job.SILENCE_TIMEOUT_S = 1.0
     try:
         bpy.ops.object.convert_to_neural_implicit()
     except RuntimeError as error:
@@ -43,10 +44,11 @@ def blocking():
     return state() | {"error": ""}
 
 
-def begin():
+def begin(source="Cube", silence_timeout_s=60.0):
     """Convert without waiting, until the first snapshot is in the scene."""
     settings = bpy.context.scene.neural_implicit.conversion_settings()
-    job = conversion_job.ConversionJob(bpy.data.objects["Cube"], bpy.context, settings)
+    source = bpy.data.objects[source]
+    job = conversion_job.ConversionJob(source, bpy.context, settings, silence_timeout_s)
     queue.add([job], bpy.context)
     step_until(neural_objects)
     return job
@@ -57,6 +59,34 @@ def step_until(condition, timeout_s=20.0):
     while not condition():
         assert time.monotonic() < deadline, [(job.state, job.problem) for job in queue.jobs]
         queue.step(bpy.context, 0.05)
+
+
+def hang():
+    job = begin(silence_timeout_s=1.0)
+    step_until(lambda: not queue.busy)
+    return state() | {"problem": job.problem, "engine_running": job.engine._process.running}
+
+
+def die():
+    """Blender is killed while a network trains; the engine's process id is left behind."""
+    job = begin()
+    process = job.engine._process._process
+    print("pid", process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def linked_source():
+    """The source is in a library; its neural object is local."""
+    path = str(Path(tempfile.mkdtemp()) / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    with bpy.data.libraries.load(path, link=True) as (_, target):
+        target.objects = ["Cube"]
+    bpy.context.scene.collection.objects.link(target.objects[0])
+    begin()
+    step_until(lambda: not queue.busy)
+    return state() | {"local": [obj.library is None for obj in neural_objects()]}
 
 
 def cancel():
