@@ -21,6 +21,13 @@ EXTENSION = "bl_ext.user_default.neural_implicit"
 queue = conversion_queue.queue
 
 
+def folders():
+    return set(job_folder.conversions_folder().iterdir())
+
+
+earlier = folders()  # tests share the installed extension's folder, and one of them kills Blender
+
+
 def neural_objects():
     return [obj for obj in bpy.data.objects if neural_object.is_neural(obj)]
 
@@ -30,7 +37,7 @@ def state():
     return {
         "states": [neural_object.state_of(obj.data) for obj in neural_objects()],
         "source_hidden": source is not None and source.hide_render,
-        "folders": len(list(job_folder.conversions_folder().iterdir())),
+        "folders": len(folders() - earlier),
         "jobs": [job.state for job in queue.jobs],
     }
 
