@@ -204,7 +204,10 @@ class EngineProcess:
             self._process.wait(END_TIMEOUT_S)  # its output has ended, so it is on its way out
         for thread in self._threads[2:]:
             thread.join(END_TIMEOUT_S)  # the last words are in the log
-        if self._ending or self.exit_code == 0 or self._failed:
+        told = (
+            self._failed and self.exit_code is not None and self.exit_code > 0
+        )  # a signal is news in any case
+        if self._ending or self.exit_code == 0 or told:
             return
         when = "at start" if self.welcome is None else "unexpectedly"
         self._give_up(f"The engine ended {when} ({_describe_exit(self.exit_code)}){self._last_words()}.")
