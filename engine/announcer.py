@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .fitting import FitState
 from .protocol.messages import Message, Progress, Snapshot
 from .protocol.weights import NeuralWeights
 
+Result = TypeVar("Result")
+
 FIRST_SNAPSHOT_S = 0.4  # after the first step: rough, but there is something to see
 SNAPSHOT_INTERVAL_S = 1.0
 PROGRESS_INTERVAL_S = 0.1
+WAITING_INTERVAL_S = 0.5
 FIT_STARTS, FIT_ENDS = 0.05, 0.93  # the fit's share of the whole job
 
 
@@ -29,6 +33,15 @@ class Announcer:
     def phase(self, phase: Any, fraction: float) -> None:
         """Say that a phase begins."""
         self._send(phase, fraction, 0, None, None)
+
+    def during(self, phase: Any, fraction: float, work: Callable[[], Result]) -> Result:
+        """Do long work on another thread and say all the while that it goes on; give its result."""
+        self.phase(phase, fraction)
+        with ThreadPoolExecutor(1, thread_name_prefix=phase) as thread:
+            future = thread.submit(work)
+            while wait([future], WAITING_INTERVAL_S).not_done:
+                self.phase(phase, fraction)
+            return future.result()
 
     def fit_begins(self) -> None:
         """Start the clock of a fit, or of another try."""

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,9 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
             check_writable(path)
     use_threads(options.threads)
     announcer = Announcer(tell, options.fit.num_steps)
-    announcer.phase("reading", 0.0)
-    mesh = load_mesh(source)
-    announcer.phase("checking", 0.02)
-    mesh = check_mesh(mesh)
-    diagnosis = examine(to_unit(mesh), options.threads)
+    loaded = announcer.during("reading", 0.0, lambda: load_mesh(source))
+    mesh = announcer.during("checking", 0.02, lambda: check_mesh(loaded))
+    diagnosis = announcer.during("checking", 0.03, lambda: examine(to_unit(mesh), options.threads))
     announcer.phase("sampling", 0.04)
     weights, errors, notes = _fit_until_good(mesh, diagnosis, options, announcer)
     announcer.phase("writing", 0.99)
@@ -175,9 +174,9 @@ def _fit_and_measure(
 
     announcer.fit_begins()
     parameters = fit(diagnosis.truth, run, report)
-    announcer.phase("measuring", FIT_ENDS)
     weights = neural_weights(parameters, run, mesh, unit_from_object)
-    errors = measure_errors(NetworkField(weights), diagnosis.truth)
+    measuring = partial(measure_errors, NetworkField(weights), diagnosis.truth)
+    errors = announcer.during("measuring", FIT_ENDS, measuring)
     compact = {name: round(errors[name], 9) for name in COMPACT_ERRORS}
     return weights.with_description(errors=compact), errors
 

@@ -16,7 +16,9 @@ from .network import ACTIVATIONS
 from .protocol.weights import Architecture
 
 SMALLEST_SAMPLES = 10_000
-SMOOTH = Architecture(activation="gelu")  # as accurate as relu at equal time, and without facets in the shading
+SMOOTH = Architecture(
+    activation="gelu"
+)  # as accurate as relu at equal time, and without facets in the shading
 PRESETS: dict[str, FitOptions] = {
     "draft": FitOptions(architecture=SMOOTH, num_steps=1200, num_samples=1 << 20),
     "standard": FitOptions(architecture=SMOOTH, num_steps=7000, num_samples=1 << 21),

@@ -45,7 +45,9 @@ def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
         stream = MessageStream.from_stdio()
         stream.handshake()
         stream.exit_at_end_of_input(EXIT_ERROR)
-        sys.exit(_for_a_program(mesh, settings, stream.send, True))
+        code = _for_a_program(mesh, settings, stream.send, True)
+        stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
+        sys.exit(code)
     if as_json:
         sys.exit(_for_a_program(mesh, settings, _send_line, settings["proxy"] is not None))
     _for_people(mesh, settings)
