@@ -58,3 +58,9 @@ class DeviceError(EngineError):
     """A device or a package that the request needs is not there."""
 
     code = "device"
+
+
+class SceneError(EngineError):
+    """A scene names data that is missing or damaged, or a number in it is impossible."""
+
+    code = "scene"

@@ -1,0 +1,70 @@
+"""Direct light on surfaces: every light and the world's colour, with shadows. Scene-linear, no bounces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .lights import LightSource
+from .materials import Bsdf
+from .sample_patterns import sample_1d, sample_2d
+from .scene import PreparedScene
+from .surfaces import Surfaces, occluded
+from .transforms import Array, dot
+
+SHADOW_END = 1.0 - 1e-5  # share of the way to a light: a lamp must not be hidden by rounding at its own place
+
+
+def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: int, seed: int) -> Array:
+    """Give the radiance (M, 3) float32 that the surfaces send to the viewer.
+
+    Args:
+        scene: What shines and what stands in the way.
+        surfaces: M points.
+        x: Pixel (M,) of each point in the whole picture, for the sample pattern.
+        y: The same, from the bottom.
+        sample: Number of the sample in its pixel.
+        seed: Of the sample pattern.
+    """
+    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view)
+    radiance = scene.materials.emission[surfaces.materials].copy()
+    for number, light in enumerate(scene.lights):
+        square = sample_2d(x, y, sample, 8 + 2 * number, seed)
+        radiance += _from_light(scene, surfaces, bsdf, light, square)
+    if scene.world_color.any():
+        choice, square = sample_1d(x, y, sample, 2, seed), sample_2d(x, y, sample, 3, seed)
+        radiance += _from_world(scene, surfaces, bsdf, choice, square)
+    return radiance
+
+
+def _from_light(
+    scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, light: LightSource, square: Array
+) -> Array:
+    result = np.zeros((len(surfaces.rays), 3), np.float32)
+    found = light.sample(surfaces.points, square)
+    facing = (dot(surfaces.normals, found.directions) > 0.0) & found.brought.any(axis=1)
+    rows = np.flatnonzero(facing)
+    if light.cast_shadow:
+        rows = _lit(scene, surfaces, rows, found.directions[rows], found.distances[rows])
+    if len(rows):
+        reflected, _ = bsdf.take(rows).reflect(found.directions[rows])
+        result[rows] = reflected * found.brought[rows]
+    return result
+
+
+def _from_world(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, choice: Array, square: Array) -> Array:
+    result = np.zeros((len(surfaces.rays), 3), np.float32)
+    directions, weight = bsdf.sample(choice, square)
+    directions = directions.astype(np.float64)
+    rows = np.flatnonzero(weight.any(axis=1))
+    rows = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
+    result[rows] = weight[rows] * scene.world_color
+    return result
+
+
+def _lit(scene: PreparedScene, surfaces: Surfaces, rows: Array, directions: Array, distances: Array) -> Array:
+    """Give those of `rows` whose way along `directions` is free for `distances`."""
+    if not len(rows):
+        return rows
+    origins = surfaces.shadow_origins(rows, directions)
+    free: Array = rows[~occluded(scene, origins, directions, distances * SHADOW_END)]
+    return free

@@ -1,0 +1,104 @@
+"""What a shader wants to know of native triangles: corners, normals and materials by instance and face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .native_geometry import Triangles
+from .transforms import Array, dot, normalized
+
+BIAS = 2e-6  # of the triangle's and the object's size: above float32 rounding in a hit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativePoints:
+    """M points on native triangles, world space, normals outward by the triangles' winding."""
+
+    geometric_normals: Array  # (M, 3) float64
+    normals: Array  # (M, 3) float64, smooth where the mesh is
+    bias: Array  # (M,) float64, m
+    lift: Array  # (M, 3) float64, m: to the smooth surface the triangle stands for; 0 where flat
+    materials: Array  # (M,) int, index into the scene's materials
+
+
+class TriangleTable:
+    """Arrays of all geometries, one after the other, and where each instance's begin."""
+
+    def __init__(
+        self,
+        geometries: list[Triangles],
+        world_from_object: list[Array],
+        material_slots: list[tuple[int, ...]],
+    ) -> None:
+        """Lay out the geometries of instances; an instance's slots are indices into the scene's materials."""
+        unique = {id(g): g for g in geometries}
+        self._world_from_object = np.array(world_from_object).reshape(-1, 4, 4)
+        self._object_from_world = np.linalg.inv(self._world_from_object)
+        corners, normals, slots, start, begin = [], [], [], {}, 0
+        for key, g in unique.items():
+            start[key] = begin
+            begin += len(g.triangles)
+            corners.append(g.vertices[g.triangles])
+            normals.append(np.zeros_like(corners[-1]) if g.corner_normals is None else g.corner_normals)
+            zeros = np.zeros(len(g.triangles), np.int32)
+            slots.append(zeros if g.triangle_materials is None else g.triangle_materials)
+        self._start = np.array([start[id(g)] for g in geometries], np.int64)
+        self._corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3), np.float32)
+        self._corner_normals = np.concatenate(normals) if normals else np.zeros((0, 3, 3), np.float32)
+        self._slots = np.concatenate(slots) if slots else np.zeros(0, np.int32)
+        self._slot_table = _slot_table(material_slots)
+        self._size = np.array([float(np.max(g.box[1] - g.box[0])) for g in geometries])
+
+    def points(self, instance: Array, face: Array, barycentric: Array, view: Array) -> NativePoints:
+        """Describe M hits; `view` (M, 3) are unit vectors to the viewer."""
+        row = self._start[instance] + face
+        world_from_object = self._world_from_object[instance]
+        corners = self._corners[row].astype(np.float64)
+        moved = np.einsum("nij,nkj->nki", world_from_object[:, :3, :3], corners)
+        edge_a, edge_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
+        # A mirrored instance turns the winding round, so the normal comes from object space.
+        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        geometric = self._to_world(instance, flat)
+        weights = np.concatenate([barycentric, 1.0 - barycentric.sum(axis=1, keepdims=True)], axis=1)
+        normals, lift = self._smooth(instance, row, weights, moved, geometric)
+        longest = np.sqrt(np.maximum(dot(edge_a, edge_a), dot(edge_b, edge_b)))
+        scale = np.abs(np.linalg.norm(world_from_object[:, :3, :3], axis=1)).max(axis=1)
+        bias = BIAS * (longest + scale * self._size[instance])
+        slot = np.clip(self._slots[row], 0, self._slot_table.shape[1] - 1)
+        return NativePoints(geometric, normals, bias, lift, self._slot_table[instance, slot])
+
+    def _to_world(self, instance: Array, normals: Array) -> Array:
+        return normalized(np.einsum("nji,nj->ni", self._object_from_world[instance, :3, :3], normals))
+
+    def _smooth(
+        self, instance: Array, row: Array, weights: Array, corners: Array, geometric: Array
+    ) -> tuple[Array, Array]:
+        """Interpolate corner normals; the lift is the mean of the point's way to each corner's plane [Hanika 2021].
+
+        [Hanika 2021] J. Hanika, "Hacking the Shadow Terminator", Ray Tracing Gems II, 2021.
+        """
+        corner_normals = self._corner_normals[row].astype(np.float64)
+        blended = np.einsum("nk,nkj->nj", weights, corner_normals)
+        smooth = dot(blended, blended) > 1e-12
+        if not smooth.any():
+            return geometric, np.zeros_like(geometric)
+        normals = np.where(smooth[:, None], self._to_world(instance, blended), geometric)
+        lift = np.zeros_like(geometric)
+        point = np.einsum("nk,nkj->nj", weights, corners)
+        for k in range(3):
+            plane = self._to_world(instance, corner_normals[:, k])
+            height = np.minimum(dot(point - corners[:, k], plane), 0.0)
+            lift -= (weights[:, k] * height)[:, None] * plane
+        return normals, np.where(smooth[:, None], lift, 0.0)
+
+
+def _slot_table(material_slots: list[tuple[int, ...]]) -> Array:
+    """Give (instances, slots) material indices; a slot beyond the last uses the last, as Blender does."""
+    widest = max((len(slots) for slots in material_slots), default=1) or 1
+    rows = [
+        [*slots, *([slots[-1]] * (widest - len(slots)))] if slots else [0] * widest
+        for slots in material_slots
+    ]
+    return np.array(rows, np.int64).reshape(len(material_slots), widest)
