@@ -7,7 +7,7 @@ One launch runs on one thread and lets go of the interpreter's lock, so several 
 """
 
 # Warp reads the kernels' annotations by its own rules, which mypy does not know:
-# mypy: disable-error-code="index, call-overload, operator, valid-type, no-any-return, untyped-decorator"
+# mypy: disable-error-code="index, call-overload, operator, valid-type, no-any-return, untyped-decorator, arg-type, attr-defined"
 from __future__ import annotations
 
 from dataclasses import dataclass
