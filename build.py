@@ -154,8 +154,15 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = arguments.output.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     weights, report = folder / "spot.safetensors", folder / "report.json"
-    _convert(engine, weights, report)
-    _render(engine, blender, weights, folder)
+    converted = [
+        "--weights",
+        str(weights),
+        "--report",
+        str(report),
+        "--proxy",
+        str(_convert(engine, weights, report)),
+    ]
+    _render(engine, blender, converted, folder)
     errors = json.loads(report.read_text())["errors"]
     print(f"\n{folder / 'spot.png'}: the neural spot beside native geometry, 960 x 540")
     print(f"{folder / 'spot.blend'}: the scene, with the weights packed into it")
@@ -193,38 +200,36 @@ def write_extension(folder: Path) -> Path:
     return target
 
 
-def _convert(engine: Path, weights: Path, report: Path) -> None:
-    """Fit the demo's weights, unless they are there and were made from the same inputs."""
-    inputs = hashlib.sha256(DEMO_MESH.read_bytes() + repr(DEMO_OPTIONS).encode())
+def _convert(engine: Path, weights: Path, report: Path) -> Path:
+    """Fit the demo's weights, unless they are there and were made from the same inputs; give the proxy's file."""
+    made = ROOT / "build/demo"
+    made.mkdir(parents=True, exist_ok=True)
+    proxy, stamp = made / "spot.proxy.npz", made / "inputs"
+    inputs = hashlib.sha256(DEMO_MESH.read_bytes() + repr(DEMO_OPTIONS).encode() + str(weights).encode())
     for path in sorted((ROOT / "engine").rglob("*.py")):
         inputs.update(path.read_bytes())
-    stamp = weights.with_suffix(".inputs")
-    if weights.exists() and report.exists() and stamp.exists() and stamp.read_text() == inputs.hexdigest():
+    present = all(path.exists() for path in (weights, report, proxy, stamp))
+    if present and stamp.read_text() == inputs.hexdigest() + _sha256(weights):
         print(f"{weights.name} is up to date")
-        return
-    command = [
-        str(engine),
-        "-m",
-        "engine",
-        "convert",
-        str(DEMO_MESH),
-        "-o",
-        str(weights),
-        "--report",
-        str(report),
-    ]
-    _must([*command, *DEMO_OPTIONS], "The conversion")
-    stamp.write_text(inputs.hexdigest())
+        return proxy
+    command = [str(engine), "-m", "engine", "convert", str(DEMO_MESH), "-o", str(weights)]
+    _must([*command, "--report", str(report), "--proxy", str(proxy), *DEMO_OPTIONS], "The conversion")
+    stamp.write_text(inputs.hexdigest() + _sha256(weights))
+    return proxy
 
 
-def _render(engine: Path, blender: Path, weights: Path, folder: Path) -> None:
+def _render(engine: Path, blender: Path, converted: list[str], folder: Path) -> None:
     """Install the extension into a clean profile of headless Blender and run the demo's scene there."""
     profile = ROOT / "build/demo-profile"
     shutil.rmtree(profile, ignore_errors=True)
     profile.mkdir(parents=True)
     variables = {"BLENDER_USER_RESOURCES": str(profile), "NEURAL_IMPLICIT_PYTHON": str(engine)}
     script = [str(ROOT / "examples/demo_scene.py"), "--extension", str(write_extension(ROOT / "dist"))]
-    _must([str(blender), *script, "--weights", str(weights), "--output", str(folder)], "Blender", variables)
+    _must([str(blender), *script, *converted, "--output", str(folder)], "Blender", variables)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _must(command: list[str], what: str, variables: dict[str, str] | None = None) -> None:
