@@ -40,9 +40,9 @@ def zero_set(weights: NeuralWeights, resolution: int = 128) -> ZeroSetMesh:
     """
     if not 8 <= resolution <= LARGEST_RESOLUTION:
         raise OptionError(f"A mesh resolution is 8 to {LARGEST_RESOLUTION}, got {resolution}.")
-    from .tracing.compiling import prepare_compiler
+    from .cache import use_cache_folder
 
-    prepare_compiler()
+    use_cache_folder()
     from .tracing.cpu import CpuTracer
 
     return extract(CpuTracer(weights), resolution)
@@ -91,7 +91,7 @@ def _values(tracer: Any, resolution: int) -> FloatArray:
     centre = (np.arange(coarse) + 0.5) * (2.0 / coarse) - 1.0
     centres = np.stack(np.meshgrid(centre, centre, centre, indexing="ij"), axis=-1).reshape(-1, 3)
     signs = np.sign(tracer.value_parallel(centres)).reshape((coarse,) * 3)
-    values = signs[np.ix_(cell, cell, cell)].astype(np.float32)
+    values: FloatArray = signs[np.ix_(cell, cell, cell)].astype(np.float32)
     reachable = binary_dilation(tracer.grid.distance == 0, np.ones((3, 3, 3), bool))
     where = np.nonzero(reachable[np.ix_(cell, cell, cell)])
     points = np.stack([axis[index] for index in where], axis=1)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .cache import use_cache_folder
 from .meshing import extract
 from .protocol.weights import NeuralWeights, write_atomically
-from .tracing.compiling import prepare_compiler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -48,7 +48,7 @@ def proxy_mesh(weights: NeuralWeights, resolution: int = RESOLUTION) -> ProxyMes
     Raises:
         FitError: The network has no zero set.
     """
-    prepare_compiler()
+    use_cache_folder()
     from .tracing.cpu import CpuTracer
 
     tracer = CpuTracer(weights, grid_resolution=32)

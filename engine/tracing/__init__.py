@@ -21,9 +21,9 @@ def make_tracer(weights: NeuralWeights, backend: str = "auto") -> Tracer:
 
         return ReferenceTracer(Field(weights))
     if backend in ("auto", "cpu"):
-        from .compiling import prepare_compiler
+        from ..cache import use_cache_folder
 
-        prepare_compiler()
+        use_cache_folder()
         from .cpu import CpuTracer
 
         return CpuTracer(weights)

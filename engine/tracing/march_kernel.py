@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
-from .network_kernel import BLOCK, PackedNetwork, evaluate_block, scratch_rows
+from .kernel_math import BLOCK
+from .network_kernel import PackedNetwork, evaluate_block, scratch_rows
 
 SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
+PATIENCE = 50.0  # steps after which the shortest step has doubled, so that every ray ends
 TOLERANCE = 1e-6  # unit space, width of the final bracket
 MOST_REFINEMENTS = 40
 
@@ -116,7 +118,9 @@ def _advance(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse:
     i = _cell(origin[0] + t * direction[0], resolution)
     j = _cell(origin[1] + t * direction[1], resolution)
     k = _cell(origin[2] + t * direction[2], resolution)
-    ahead = t + max(abs(f) / grid.lipschitz[i, j, k], SHORTEST_STEP) / speed
+    state[_COUNT] += 1.0
+    shortest = SHORTEST_STEP * (1.0 + state[_COUNT] / PATIENCE)
+    ahead = t + max(abs(f) / grid.lipschitz[i, j, k], shortest) / speed
     border = _exit(origin, direction, inverse, t, (i, j, k), 0, resolution) + 1e-7 / speed
     state[_T] = (
         ahead

@@ -1,7 +1,7 @@
 """One network as flat arrays, and its evaluation in blocks that stay in the first-level cache.
 
 A block holds `width` rows of B points, so that every inner loop runs over points with unit stride. A layer is done
-in tiles of four outputs by four inputs, which keeps the multiply-adds ahead of the loads. The gradient is carried
+in tiles of two outputs by four inputs, which keeps the multiply-adds ahead of the loads. The gradient is carried
 forward with the value: a block then has four column groups, the value and three tangents.
 """
 
@@ -68,7 +68,7 @@ def _four_inputs(fan_in: int, width: int, skip: bool) -> int:
 @nb.njit(cache=True, nogil=True)
 def scratch_rows(network: PackedNetwork) -> int:
     """Count the rows that a block of this network needs."""
-    return max(network.layers[:, 0].max(), network.layers[:, 1].max())
+    return int(max(network.layers[:, 0].max(), network.layers[:, 1].max()))
 
 
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -41,7 +41,7 @@ class ReferenceTracer:
     def __init__(self, field: DistanceField, lipschitz_bound: float | None = None) -> None:
         """Trace `field`; without a bound the steepest of many sampled gradients, with a margin, is taken."""
         self.field = field
-        self.bound = "sampled" if lipschitz_bound is None else "certified"
+        self.bound = "sampled" if lipschitz_bound is None else "given"
         self.lipschitz_bound = self._steepest() if lipschitz_bound is None else lipschitz_bound
 
     def value(self, points: FloatArray) -> FloatArray:
