@@ -112,7 +112,7 @@ def test(arguments: argparse.Namespace) -> int:
     checks = {
         "ruff check": [str(python), "-m", "ruff", "check", "."],
         "ruff format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "mypy": [str(python), "-m", "mypy", "--strict", "engine"],
+        "mypy": [str(python), "-m", "mypy"],
     }
     failed = [name for name, command in checks.items() if not _passes(name, command)]
     if failed:
