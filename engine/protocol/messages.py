@@ -231,6 +231,6 @@ def decode(line: bytes) -> Message:
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not a message: {line[:80]!r} ({error})") from error
     kind = plain.pop("kind", None) if isinstance(plain, dict) else None
-    if kind not in MESSAGES:
+    if not isinstance(kind, str) or kind not in MESSAGES:
         raise ProtocolError(f"unknown message {kind!r}: update the add-on and the engine to the same version")
     return from_plain(MESSAGES[kind], plain, kind)
