@@ -20,6 +20,7 @@ import numpy as np
 
 from .errors import DeviceError
 from .protocol.messages import DeviceStatus
+from .warp_start import start_warp
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _try_torch_cuda() -> str:
 
 def _try_warp() -> str:
     wp: Any = importlib.import_module("warp")  # its type hints are partial
-    wp.config.log_level = wp.LOG_ERROR  # its greeting belongs to nobody's output
+    start_warp()
     points = wp.array(np.eye(3, dtype=np.float32), dtype=wp.vec3, device="cpu")
     mesh = wp.Mesh(points=points, indices=wp.array(np.arange(3, dtype=np.int32), device="cpu"))
     if mesh.id == 0:

@@ -11,8 +11,6 @@ from .cache import use_cache_folder
 use_cache_folder()  # before Warp is imported
 import warp as wp  # noqa: E402
 
-wp.config.log_level = wp.LOG_ERROR  # no banner, and no word about a missing CUDA driver
-
 
 @wp.kernel
 def distance_by_winding(

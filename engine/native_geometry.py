@@ -17,11 +17,11 @@ import numpy as np
 
 from .cache import use_cache_folder
 from .transforms import Array, transform_points
+from .warp_start import start_warp
 
 use_cache_folder()
 import warp as wp  # noqa: E402
 
-wp.config.log_level = wp.LOG_ERROR  # a missing GPU is no warning: the CPU is what we ask for
 DEVICE = "cpu"
 BOX_PADDING = 1e-4  # of an instance's size: covers float32 rounding in the tree over world boxes
 
@@ -128,6 +128,7 @@ class Triangles:
         triangle_materials: Array | None = None,
     ) -> Triangles:
         """Build the search structure over (T, 3) triangles, T at least 1; indices must be in range."""
+        start_warp()
         mesh = wp.Mesh(
             points=wp.array(vertices, dtype=wp.vec3, device=DEVICE),
             indices=wp.array(triangles.reshape(-1), dtype=wp.int32, device=DEVICE),

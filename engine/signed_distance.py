@@ -24,6 +24,7 @@ import warp as wp
 
 from . import distance_kernels  # sets the cache folder before Warp is imported
 from .mesh import UnitMesh
+from .warp_start import start_warp
 
 FloatArray = npt.NDArray[np.floating[Any]]
 SignRule = Literal["winding", "normals", "shell"]
@@ -53,6 +54,7 @@ class SurfaceDistance:
             half_thickness: Of a shell, in unit space; only the rule "shell" uses it.
             threads: Host threads; all processors by default.
         """
+        start_warp()
         wp.load_module(distance_kernels, device="cpu")  # here, so that threads do not compile it twice
         self.mesh = mesh
         self.rule: SignRule = rule
