@@ -10,13 +10,14 @@ import logging
 from collections.abc import Callable
 
 import bpy
+import mathutils
 
 from ..engine.errors import WeightsFileError
 from ..engine.protocol.scene import Light, Material, MeshGeometry, MeshObject, NeuralObject, Scene
 from ..engine.protocol.weights import NeuralWeights
 from .geometry_export import evaluated_mesh, read_triangles
 from .material_export import export_light, export_material, export_world, flat
-from .neural_object import weights_of
+from .neural_object import applied_transform, weights_of
 from .session_folder import SessionFolder
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ class _Building:
                 name=evaluated.name,
                 object_id=self._num_objects,
                 weights=weights,
-                world_from_object=flat(instance.matrix_world),
+                world_from_object=_world_from_fitted(instance),
                 material=self._materials(evaluated)[0],
                 pass_index=evaluated.pass_index,
             )
@@ -180,6 +181,12 @@ class _Building:
         if index == len(self.materials):
             self.materials.append(material)
         return index
+
+
+def _world_from_fitted(instance: bpy.types.DepsgraphObjectInstance) -> tuple[float, ...]:
+    """Give where the object space the weights were fitted in lies; Apply Transform leaves it where it was."""
+    applied = applied_transform(instance.object.original.data)
+    return flat(instance.matrix_world @ mathutils.Matrix(applied.tolist()))
 
 
 def _can_be_read(packed: bytes, name: str) -> bool:
