@@ -10,6 +10,7 @@ import json
 import math
 import sys
 import uuid
+import warnings
 from pathlib import Path
 
 import bpy
@@ -21,13 +22,14 @@ SPOT_FLOOR = 0.736784  # lowest point of spot.obj, whose y is up
 
 def main():
     arguments = parse_arguments()
+    warnings.simplefilter("ignore", DeprecationWarning)  # `use_nodes`: needed until 4.x, always on from 6.0
     bpy.ops.wm.read_factory_settings(use_empty=True)
     install(arguments.extension)
     scene = bpy.context.scene
     spot = add_neural_object("Spot", arguments.weights, arguments.report, arguments.proxy)
-    spot.rotation_euler = (math.radians(90), 0, math.radians(-28))
+    spot.rotation_euler = (math.radians(90), 0, math.radians(105))
     spot.location = (0, 0, SPOT_FLOOR)
-    spot.data.materials.append(material("Spot", (0.80, 0.42, 0.20), 0.45))
+    spot.data.materials.append(material("Spot", (0.66, 0.21, 0.09), 0.4))
     build_surroundings(scene)
     render(scene, arguments)
     bpy.context.preferences.filepaths.save_version = 0  # no spot.blend1
@@ -41,7 +43,7 @@ def parse_arguments():
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--proxy", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder")
-    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=16)
     return parser.parse_args()
 
 
@@ -73,10 +75,10 @@ def add_neural_object(name, weights, report, proxy):
 
 def build_surroundings(scene):
     """Add the ground, two cubes, two lights, a world and the camera; all native."""
-    bpy.ops.mesh.primitive_plane_add(size=40)
+    bpy.ops.mesh.primitive_plane_add(size=80)
     bpy.context.object.data.materials.append(material("Ground", (0.42, 0.44, 0.47), 0.9))
-    add_cube("Block", (0.42, 0.62, 0.24), (0.86, 0.86, 0.48), -28, (0.10, 0.27, 0.42))
-    add_cube("Cube", (-0.62, -1.18, 0.2), (0.4, 0.4, 0.4), 24, (0.75, 0.62, 0.12))
+    add_cube("Block", (0.78, 0.2, 0.21), (0.62, 0.98, 0.42), 20, (0.05, 0.22, 0.30))
+    add_cube("Cube", (-0.24, -0.74, 0.18), (0.36, 0.36, 0.36), 35, (0.76, 0.52, 0.08))
     sun = linked("Sun", bpy.data.lights.new("Sun", "SUN"))
     sun.data.energy, sun.data.angle, sun.data.color = 2.6, math.radians(3), (1.0, 0.95, 0.88)
     sun.rotation_euler = (math.radians(42), math.radians(-18), math.radians(-38))
@@ -89,9 +91,9 @@ def build_surroundings(scene):
     background.inputs["Color"].default_value = (0.32, 0.42, 0.56, 1)
     background.inputs["Strength"].default_value = 0.55
     camera = linked("Camera", bpy.data.cameras.new("Camera"))
-    camera.data.lens = 58
-    camera.location = (-2.5, -4.9, 2.1)
-    look_at(camera, (0.02, -0.08, 0.74))
+    camera.data.lens = 59
+    camera.location = (-2.7, -5.4, 2.7)
+    look_at(camera, (0.08, -0.12, 0.70))
     scene.camera = camera
 
 

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from .blenders import ROOT, Blender, environment
@@ -18,6 +19,7 @@ from .running import Profile, run_group
 CACHE = ROOT / ".cache/blender"
 REPOSITORY = "user_default"
 INSTALL_TIMEOUT_S = 120.0
+UNUSED_S = 6 * 3600.0  # a run beside this one may use an older build
 
 INSTALL_IN_MODULE = """
 import sys, bpy
@@ -48,7 +50,7 @@ def install(blender: Blender, extension: Path, resources: Path) -> subprocess.Co
 
 
 def installed_resources(blender: Blender, extension: Path) -> Path:
-    """Give a profile in which exactly this zip is installed and enabled; an older one of another zip is removed.
+    """Give a profile in which exactly this zip is installed and enabled; those of builds long unused are removed.
 
     Raises:
         RuntimeError: Blender refused it.
@@ -57,9 +59,11 @@ def installed_resources(blender: Blender, extension: Path) -> Path:
     resources = CACHE / f"{blender.name}-{digest}"
     done = resources / "installed"
     if done.exists():
+        done.touch()
         return resources
-    for older in CACHE.glob(f"{blender.name}-*"):
-        shutil.rmtree(older)
+    for older in CACHE.glob(f"{blender.name}-*/installed"):
+        if time.time() - older.stat().st_mtime > UNUSED_S:
+            shutil.rmtree(older.parent)
     ended = install(blender, extension, resources)
     if ended.returncode != 0:
         raise RuntimeError(f"{blender.name} refused the extension\n{ended.stdout}\n{ended.stderr}")
