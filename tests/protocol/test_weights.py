@@ -1,9 +1,12 @@
 """The weights file: held against the safetensors library both ways, and what a bad file is answered with."""
 
 import json
+import math
 import os
+import re
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from engine.protocol.weights import (
     NeuralWeights,
 )
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 IDENTITY = tuple(np.eye(4).ravel().tolist())
 
 
@@ -233,21 +237,19 @@ def test_a_write_that_fails_leaves_the_older_file_whole(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-def test_three_lines_of_numpy_evaluate_it(tmp_path):
-    """What README shows, against the definition written out."""
-    weights = network(Architecture(width=8, depth=2, activation="relu"))
-    weights.save(tmp_path / "a.safetensors")
-    x = np.random.default_rng(3).uniform(-1, 1, (5, 3)).astype(np.float32)
-    layers = safetensors.numpy.load_file(tmp_path / "a.safetensors")
-    h = x
-    for k in range(2):
-        h = np.maximum(h @ layers[f"layers.{k}.weight"].T + layers[f"layers.{k}.bias"], 0)
-    f = h @ layers["layers.2.weight"].T + layers["layers.2.bias"]
-    for i, point in enumerate(x):
-        one = np.maximum(weights.weights[0] @ point + weights.biases[0], 0)
-        two = np.maximum(weights.weights[1] @ one + weights.biases[1], 0)
-        # float32, sums of 8 terms of size 1: a few units in the last place
-        np.testing.assert_allclose(f[i], weights.weights[2] @ two + weights.biases[2], rtol=1e-5, atol=1e-5)
+def test_readmes_three_lines_of_numpy_are_the_default_network(tmp_path, monkeypatch):
+    weights = network(Architecture(activation="gelu"))
+    weights.save(tmp_path / "spot.safetensors")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
+    names = {"x": np.random.default_rng(3).uniform(-1, 1, (5, 3))}
+    exec(code, names)
+    h = names["x"]
+    for weight, bias in zip(weights.weights[:-1], weights.biases[:-1], strict=True):
+        z = h @ weight.T.astype(float) + bias
+        h = np.array([[v * (1 + math.erf(v / math.sqrt(2))) / 2 for v in row] for row in z])
+    expected = h @ weights.weights[-1].T.astype(float) + weights.biases[-1]
+    np.testing.assert_allclose(names["f"], expected, rtol=1e-9)  # both in float64, sums in another order
 
 
 def test_a_changed_description_keeps_the_network():
