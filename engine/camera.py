@@ -17,6 +17,7 @@ from .transforms import Array, matrix, normalized
 
 BACKGROUND_DEPTH = 1.0
 BACKGROUND_VIEW_Z = 1e10
+FRAME_SHARE = 0.94  # of the picture that a framed object fills
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,3 +126,29 @@ def look_at(eye: Array, target: Array, up: tuple[float, float, float] = (0.0, 0.
     view_from_world[:3, :3] = rotation
     view_from_world[:3, 3] = -rotation @ eye
     return tuple(float(value) for value in view_from_world.ravel())
+
+
+def framing(
+    points: Array, rotation: Array, width: int, height: int, fov_y_rad: float, zoom: float
+) -> tuple[Array, tuple[float, ...]]:
+    """Give the eye (3,) and `clip_from_view` of the nearest perspective camera that sees all points.
+
+    Args:
+        points: (N, 3), world space.
+        rotation: (3, 3), rows are the camera's right, up and back.
+        width: Of the picture, pixels.
+        height: The same.
+        fov_y_rad: Angle from bottom to top at zoom 1.
+        zoom: How much larger than that everything is seen, from the same eye.
+    """
+    slopes = np.tan(fov_y_rad / 2.0) * FRAME_SHARE * np.array([width / height, 1.0])
+    local = points @ rotation.T
+    # Each side plane of the frustum touches the points: x + slope z <= slope D + x_eye, and so on for four sides.
+    ahead = (local[:, :2] + slopes * local[:, 2:]).max(axis=0)
+    behind = (-local[:, :2] + slopes * local[:, 2:]).max(axis=0)
+    size = float(np.linalg.norm(np.ptp(local, axis=0))) or 1.0
+    distance = max(float(((ahead + behind) / (2.0 * slopes)).max()), float(local[:, 2].max()) + 1e-3 * size)
+    eye = rotation.T @ np.array([*((ahead - behind) / 2.0), distance])
+    near, far = distance - local[:, 2].max(), distance - local[:, 2].min()
+    fov = 2.0 * np.arctan(np.tan(fov_y_rad / 2.0) / zoom)
+    return eye, perspective(width, height, float(fov), 0.5 * float(near), 2.0 * float(far))

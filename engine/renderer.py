@@ -83,7 +83,10 @@ class Picture:
 
 
 def render_rounds(
-    prepared: PreparedScene, request: ViewRequest, cancelled: Callable[[], bool]
+    prepared: PreparedScene,
+    request: ViewRequest,
+    cancelled: Callable[[], bool],
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Picture]:
     """Yield the picture after 1, 2, 4, ... and at last `request.samples` samples per pixel.
 
@@ -91,6 +94,7 @@ def render_rounds(
         prepared: The scene.
         request: What to draw.
         cancelled: Asked from several threads, about every 50 ms of work.
+        progress: Told by the calling thread which share of the work is done, 0 to 1.
 
     Raises:
         SceneError: The camera cannot be used.
@@ -99,7 +103,9 @@ def render_rounds(
     frame = _Frame(prepared, request)
     done = 0
     for last in _rounds(request.samples):
-        _run_tiles(frame, range(done, last), cancelled)
+        share = (last - done) / request.samples
+        for part in _run_tiles(frame, range(done, last), cancelled):
+            progress(done / request.samples + part * share)
         done = last
         yield frame.picture(done)
 
@@ -166,7 +172,8 @@ class _Frame:
         return Picture(planes, samples, samples >= self.request.samples)
 
 
-def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> None:
+def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
+    """Draw samples of all tiles; yields the share of the tiles that are done."""
     stop = threading.Event()
 
     def work(tile: tuple[int, int, int, int]) -> None:
@@ -178,8 +185,9 @@ def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> 
 
     futures: list[Future[None]] = [_pool().submit(work, tile) for tile in frame.tiles()]
     try:
-        for future in futures:
+        for number, future in enumerate(futures, start=1):
             future.result()
+            yield number / len(futures)
     finally:
         stop.set()  # after an error the other tiles end early, and none of them outlives this call
         wait(futures)
