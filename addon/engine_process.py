@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -236,6 +237,8 @@ class EngineProcess:
     def _write(self) -> None:
         assert self._process is not None and self._process.stdin is not None
         stdin = self._process.stdin
+        if sys.platform != "win32":  # Blender leaves SIGPIPE on, which would end it when the engine is gone
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         with contextlib.suppress(OSError):  # the engine is gone: reading tells
             while (line := self._outbox.get()) is not None:
                 rest = memoryview(line)
