@@ -1,7 +1,7 @@
 """One network as flat arrays, and its evaluation in blocks that stay in the first-level cache.
 
 A block holds `width` rows of B points, so that every inner loop runs over points with unit stride. A layer is done
-in tiles of two outputs by four inputs, which keeps the multiply-adds ahead of the loads. The gradient is carried
+in tiles of four outputs by four inputs, which keeps the multiply-adds ahead of the loads. The gradient is carried
 forward with the value: a block then has four column groups, the value and three tangents.
 """
 
@@ -105,20 +105,31 @@ def _affine(parameters: Any, offset: int, rows: int, fan_in: int, h: Any, out: A
     bias = offset + rows * fan_in
     for g in range(groups):
         share = f32(1.0) if g == 0 else f32(0.0)
-        for j in range(0, rows, 2):
-            o0, o1 = out[j, g], out[j + 1, g]
+        for j in range(0, rows, 4):
+            o0, o1, o2, o3 = out[j, g], out[j + 1, g], out[j + 2, g], out[j + 3, g]
             b0, b1 = share * parameters[bias + j], share * parameters[bias + j + 1]
+            b2, b3 = share * parameters[bias + j + 2], share * parameters[bias + j + 3]
             for b in range(BLOCK):
                 o0[b] = b0
                 o1[b] = b1
+                o2[b] = b2
+                o3[b] = b3
             for i in range(0, fan_in, 4):
-                p, q = offset + j * fan_in + i, offset + (j + 1) * fan_in + i
+                p = offset + j * fan_in + i
                 a0, a1, a2, a3 = parameters[p], parameters[p + 1], parameters[p + 2], parameters[p + 3]
-                c0, c1, c2, c3 = parameters[q], parameters[q + 1], parameters[q + 2], parameters[q + 3]
-                x0, x1, x2, x3 = h[i, g], h[i + 1, g], h[i + 2, g], h[i + 3, g]
+                p += fan_in
+                c0, c1, c2, c3 = parameters[p], parameters[p + 1], parameters[p + 2], parameters[p + 3]
+                p += fan_in
+                d0, d1, d2, d3 = parameters[p], parameters[p + 1], parameters[p + 2], parameters[p + 3]
+                p += fan_in
+                e0, e1, e2, e3 = parameters[p], parameters[p + 1], parameters[p + 2], parameters[p + 3]
+                h0, h1, h2, h3 = h[i, g], h[i + 1, g], h[i + 2, g], h[i + 3, g]
                 for b in range(BLOCK):
-                    o0[b] += a0 * x0[b] + a1 * x1[b] + a2 * x2[b] + a3 * x3[b]
-                    o1[b] += c0 * x0[b] + c1 * x1[b] + c2 * x2[b] + c3 * x3[b]
+                    x0, x1, x2, x3 = h0[b], h1[b], h2[b], h3[b]
+                    o0[b] += a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
+                    o1[b] += c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
+                    o2[b] += d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
+                    o3[b] += e0 * x0 + e1 * x1 + e2 * x2 + e3 * x3
 
 
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
