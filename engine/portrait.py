@@ -18,17 +18,19 @@ from .camera import framing, look_at
 from .protocol.scene import IDENTITY, Camera, Light, Material, NeuralObject, Scene, Vector
 from .protocol.weights import NeuralWeights
 from .scene import PreparedScene, SceneCache, prepare_scene
+from .tracing.tracer import Tracer
 from .transforms import Array, transform_points
 
 FOV_Y_RAD = 0.5  # about a 70 mm lens on full frame: little distortion
 COLORS: tuple[Vector, ...] = (
-    (0.78, 0.33, 0.16),
+    (0.70, 0.22, 0.08),
     (0.16, 0.42, 0.62),
     (0.66, 0.56, 0.20),
     (0.24, 0.50, 0.28),
     (0.56, 0.26, 0.46),
 )
-WORLD: Vector = (0.42, 0.45, 0.50)
+WORLD: Vector = (0.30, 0.33, 0.38)
+GRID = 41  # points a side of the lattice that a shape is framed by
 # Directions to the lights in the camera's axes: right, up, back.
 KEY_LIGHT, KEY_STRENGTH, KEY_ANGLE_RAD = (-0.55, 0.75, 0.60), 2.4, 0.35
 RIM_LIGHT, RIM_STRENGTH, RIM_ANGLE_RAD = (0.80, 0.35, -0.65), 1.6, 0.20
@@ -41,10 +43,10 @@ class View:
     """Where the camera stands."""
 
     azimuth_deg: float = (
-        35.0  # 0 is the front (-y where z is up, +z where y is up), growing to the object's left
+        35.0  # 0 is the front (-y where z is up, -z where y is up), growing to the right of who looks at it
     )
     elevation_deg: float = 20.0
-    zoom: float = 1.0  # 1: the objects' boxes just fit
+    zoom: float = 1.0  # 1: everything just fits
     up: UpAxis = "y"
 
 
@@ -56,49 +58,51 @@ def portrait(
     Raises:
         WeightsFileError: A network cannot be traced.
     """
-    right, up, back = _camera_axes(view)
-    corners = np.concatenate([_corners(shape) for shape in shapes])
-    rotation = np.stack([right, up, back])
-    eye, clip_from_view = framing(corners, rotation, width, height, FOV_Y_RAD, view.zoom)
-    camera = Camera(
-        view_from_world=look_at(eye, eye - back, (float(up[0]), float(up[1]), float(up[2]))),
-        clip_from_view=clip_from_view,
-    )
+    rotation = _camera_axes(view)
     with tempfile.TemporaryDirectory() as folder:
         names = [_blob(Path(folder), shape.to_bytes()) for shape in shapes]
-        scene = Scene(
-            neural_objects=tuple(_object(k, name) for k, name in enumerate(names)),
-            materials=tuple(Material(base_color=color, roughness=0.45) for color in COLORS),
-            lights=(
-                _sun(rotation, KEY_LIGHT, KEY_STRENGTH, KEY_ANGLE_RAD),
-                _sun(rotation, RIM_LIGHT, RIM_STRENGTH, RIM_ANGLE_RAD),
-            ),
-            world_color=WORLD,
-            film_transparent=True,
-        )
-        return prepare_scene(scene, SceneCache(Path(folder))), camera
+        prepared = prepare_scene(_scene(names, rotation), SceneCache(Path(folder)))
+    points = np.concatenate([_points_near(s, n.tracer) for s, n in zip(shapes, prepared.neural)])
+    eye, clip_from_view = framing(points, rotation, width, height, FOV_Y_RAD, view.zoom)
+    _, up, back = rotation
+    view_from_world = look_at(eye, eye - back, (float(up[0]), float(up[1]), float(up[2])))
+    return prepared, Camera(view_from_world=view_from_world, clip_from_view=clip_from_view)
 
 
-def _camera_axes(view: View) -> tuple[Array, Array, Array]:
-    """Give the camera's unit axes right, up and back (3,)."""
+def _scene(names: list[str], rotation: Array) -> Scene:
+    return Scene(
+        neural_objects=tuple(_object(k, name) for k, name in enumerate(names)),
+        materials=tuple(Material(base_color=color, roughness=0.45) for color in COLORS),
+        lights=(
+            _sun(rotation, KEY_LIGHT, KEY_STRENGTH, KEY_ANGLE_RAD),
+            _sun(rotation, RIM_LIGHT, RIM_STRENGTH, RIM_ANGLE_RAD),
+        ),
+        world_color=WORLD,
+        film_transparent=True,
+    )
+
+
+def _camera_axes(view: View) -> Array:
+    """Give the camera's unit axes as rows (3, 3): right, up, back."""
     azimuth, elevation = np.radians(view.azimuth_deg), np.radians(view.elevation_deg)
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
-    back = np.array(
-        [
-            np.sin(azimuth) * np.cos(elevation),
-            -np.cos(azimuth) * np.cos(elevation),
-            np.sin(elevation),
-        ]
-    )
-    if view.up == "y":
-        right, back = (np.array([v[0], v[2], -v[1]]) for v in (right, back))
-    return right, np.cross(back, right), back
+    outward = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+    back = np.cos(elevation) * outward + np.sin(elevation) * np.array([0.0, 0.0, 1.0])
+    if view.up == "y":  # a rotation that takes z to y and the front, -y, to -z
+        right, back = (np.array([-v[0], v[2], v[1]]) for v in (right, back))
+    return np.stack([right, np.cross(back, right), back])
 
 
-def _corners(shape: NeuralWeights) -> Array:
+def _points_near(shape: NeuralWeights, tracer: Tracer) -> Array:
+    """Give points (N, 3) of object space in or just outside a shape; its box's corners where there are none."""
     low, high = shape.bounds_unit
-    choice = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1]), axis=-1).reshape(-1, 3)
-    return transform_points(np.linalg.inv(shape.unit_from_object), np.where(choice == 1, high, low))
+    axes = [np.linspace(low[k], high[k], GRID) for k in range(3)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = tracer.value(grid) < 1.5 * float((high - low).max()) / (
+        GRID - 1
+    )  # steep fields are up to sqrt(3)
+    corners = np.isin(grid, shape.bounds_unit).all(axis=1)
+    return transform_points(np.linalg.inv(shape.unit_from_object), grid[inside if inside.any() else corners])
 
 
 def _object(number: int, sha256: str) -> NeuralObject:

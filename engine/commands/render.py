@@ -57,7 +57,7 @@ class _Size(click.ParamType):
     metavar="AZIMUTH ELEVATION",
     help="Where the camera stands, in degrees from the front and from the ground.",
 )
-@click.option("--zoom", type=float, default=1.0, show_default=True, help="1 frames the shapes' boxes.")
+@click.option("--zoom", type=float, default=1.0, show_default=True, help="1 frames the shapes.")
 @click.option(
     "--up", type=click.Choice(["y", "z"]), default="y", show_default=True, help="Axis that points up."
 )
