@@ -127,12 +127,15 @@ def bench(arguments: argparse.Namespace) -> int:
     names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     if arguments.name is not None and arguments.name not in names:
         raise BuildError(f"There is no benchmark {arguments.name}; there are: {', '.join(names) or 'none'}.")
+    if not names:
+        raise BuildError("There are no benchmarks in tests/benchmarks yet.")
     python = prepare(ENGINE)
     codes = []
     for name in [arguments.name] if arguments.name else names:
         print(f"== {name}", flush=True)
-        codes.append(subprocess.run([str(python), "-m", f"tests.benchmarks.{name}"], cwd=ROOT).returncode)
-    return max(codes, default=0)
+        code = f"import sys; from tests.benchmarks.{name} import main; sys.exit(main())"
+        codes.append(subprocess.run([str(python), "-c", code], cwd=ROOT).returncode)
+    return max(codes)
 
 
 def clean(arguments: argparse.Namespace) -> int:
