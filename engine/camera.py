@@ -27,6 +27,8 @@ class Rays:
     origins: Array  # (N, 3) float64
     directions: Array  # (N, 3) float64, length 1
     t_max: Array  # (N,) float64, m; inf where the far plane is at infinity
+    pixel_sizes: Array  # (N,) float64, m: of a pixel at the origin
+    pixel_growths: Array  # (N,) float64: of that size, per metre along the ray
 
     def __len__(self) -> int:
         return len(self.t_max)
@@ -35,6 +37,11 @@ class Rays:
         """Give points (N, 3) at parameters (N,)."""
         points: Array = self.origins + t[:, None] * self.directions
         return points
+
+    def pixel_size(self, rays: Array, t: Array) -> Array:
+        """Give the size (M,) in m of a pixel at parameters t (M,) of the rays numbered (M,)."""
+        size: Array = self.pixel_sizes[rays] + t * self.pixel_growths[rays]
+        return size
 
 
 class PixelCamera:
@@ -63,6 +70,8 @@ class PixelCamera:
             ) from error
         if not np.isfinite(self._world_from_clip).all():
             raise SceneError("The camera's matrices have no inverse; check its clip range and scale.")
+        steps = np.linalg.norm(self._clip_from_world[:2, :3], axis=1) * (width, height) / 2.0
+        self._pixel = 1.0 / float(steps.max())  # size in m at w = 1
 
     def rays(self, x: Array, y: Array) -> Rays:
         """Give rays through points of the picture.
@@ -82,7 +91,16 @@ class PixelCamera:
         toward = (far[:, :3] - far[:, 3:] * origins) * np.sign(near[:, 3:])
         with np.errstate(divide="ignore"):
             length = np.linalg.norm(toward, axis=1) / np.abs(far[:, 3])
-        return Rays(origins, normalized(toward), length)
+        directions = normalized(toward)
+        sizes = np.abs(self._w(origins)) * self._pixel
+        growths = np.abs(self._w(origins + directions)) * self._pixel - sizes
+        return Rays(origins, directions, length, sizes, growths)
+
+    def _w(self, points: Array) -> Array:
+        """Give the clip coordinate w (N,), in which a pixel's size is linear."""
+        row = self._clip_from_world[3]
+        w: Array = points @ row[:3] + row[3]
+        return w
 
     def view_z(self, points: Array) -> Array:
         """Give the distance (N,) to the camera plane of world points (N, 3), m."""

@@ -54,7 +54,7 @@ class NeuralInstance:
         gradient = np.asarray(self.tracer.gradient(unit), np.float64)
         length = np.linalg.norm(gradient, axis=1)
         gradient /= np.where(length > 0.0, length, 1.0)[:, None]
-        normals = np.einsum("nj,ji->ni", gradient, self.unit_from_world[:3, :3])
+        normals = transform_directions(self.unit_from_world[:3, :3].T, gradient)
         size = np.maximum(np.linalg.norm(normals, axis=1), 1e-30)  # unit lengths per metre along the normal
         return normals / size[:, None], SHADOW_BIAS / size
 

@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 MAX_SAMPLES = 65536
-TILE = 64  # pixels each way: 4096 rays fill NumPy's loops and stay in the second-level cache
+TILE_SIDES = (128, 64)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
+TILES_PER_CORE = 4
 DEFAULT_PARAMETERS = (
     7553  # of the default network; tiles of larger ones shrink, so that cancelling stays quick
 )
@@ -138,7 +139,9 @@ class _Frame:
     def tiles(self) -> list[tuple[int, int, int, int]]:
         """Give the tiles as x0, y0, x1, y1 of the whole picture, in rows."""
         x0, y0, x1, y1 = self.request.window
-        side = max(8, int(TILE / max(1.0, self.prepared.size / DEFAULT_PARAMETERS) ** 0.5))
+        wanted = (x1 - x0) * (y1 - y0) / (TILES_PER_CORE * _num_cores())
+        largest = next((s for s in TILE_SIDES if s * s <= wanted), TILE_SIDES[-1])
+        side = max(8, int(largest / max(1.0, self.prepared.size / DEFAULT_PARAMETERS) ** 0.5))
         return [
             (x, y, min(x + side, x1), min(y + side, y1))
             for y in range(y0, y1, side)

@@ -14,6 +14,8 @@ from .transforms import Array, dot
 LIFT_BELOW = (
     0.1  # cosine under which shadow rays of smooth triangles start from the smooth surface, as in Cycles
 )
+BIAS_PIXELS = 0.15  # of a neural surface: nobody sees it, and a shadow ray spares half of its shortest steps
+MOST_BIAS = 20.0  # times the least, so that a small picture has the same contact shadows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +65,9 @@ def occluded(scene: PreparedScene, origins: Array, directions: Array, t_max: Arr
     start = np.zeros(len(t_max))
     blocked = scene.native.occluded(origins, directions, start, t_max)
     for instance in scene.neural:
+        if not blocked.any():
+            blocked = instance.occluded(origins, directions, start, t_max)
+            continue
         open_rays = np.flatnonzero(~blocked)
         chosen = (array[open_rays] for array in (origins, directions, start, t_max))
         blocked[open_rays] = instance.occluded(*chosen)
@@ -78,15 +83,16 @@ def _describe(scene: PreparedScene, rays: Rays, t: Array, objects: Array, native
     bias, materials = np.zeros(num), np.zeros(num, np.int64)
     for number in np.unique(which[which < len(scene.neural)]):
         rows = np.flatnonzero(which == number)
-        geometric[rows], bias[rows] = scene.neural[number].normals(points[rows])
+        geometric[rows], least = scene.neural[number].normals(points[rows])
+        ray = met[rows]
+        share = BIAS_PIXELS * rays.pixel_size(ray, t[ray])
+        bias[rows] = np.clip(share, least, MOST_BIAS * least)
         normals[rows] = geometric[rows]
         materials[rows] = scene.neural_materials[number]
     rows = np.flatnonzero(which >= len(scene.neural))
     if len(rows):
         ray = met[rows]
-        found = scene.table.points(
-            native.instance[ray], native.face[ray], native.barycentric[ray], view[rows]
-        )
+        found = scene.table.points(native.instance[ray], native.face[ray], native.barycentric[ray])
         geometric[rows], normals[rows], lift[rows] = found.geometric_normals, found.normals, found.lift
         bias[rows], materials[rows] = found.bias, found.materials
     side = np.where(dot(geometric, view) < 0.0, -1.0, 1.0)[:, None]

@@ -47,51 +47,57 @@ class TriangleTable:
         self._start = np.array([start[id(g)] for g in geometries], np.int64)
         self._corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3), np.float32)
         self._corner_normals = np.concatenate(normals) if normals else np.zeros((0, 3, 3), np.float32)
+        self._is_smooth = self._corner_normals.any(axis=(1, 2))
         self._slots = np.concatenate(slots) if slots else np.zeros(0, np.int32)
         self._slot_table = _slot_table(material_slots)
-        self._size = np.array([float(np.max(g.box[1] - g.box[0])) for g in geometries])
-
-    def points(self, instance: Array, face: Array, barycentric: Array, view: Array) -> NativePoints:
-        """Describe M hits; `view` (M, 3) are unit vectors to the viewer."""
-        row = self._start[instance] + face
-        world_from_object = self._world_from_object[instance]
-        corners = self._corners[row].astype(np.float64)
-        moved = np.einsum("nij,nkj->nki", world_from_object[:, :3, :3], corners)
-        edge_a, edge_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
+        edges = (self._corners[:, 1:] - self._corners[:, :1]).astype(np.float64)
         # A mirrored instance turns the winding round, so the normal comes from object space.
-        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        geometric = self._to_world(instance, flat)
-        weights = np.concatenate([barycentric, 1.0 - barycentric.sum(axis=1, keepdims=True)], axis=1)
-        normals, lift = self._smooth(instance, row, weights, moved, geometric)
-        longest = np.sqrt(np.maximum(dot(edge_a, edge_a), dot(edge_b, edge_b)))
-        scale = np.abs(np.linalg.norm(world_from_object[:, :3, :3], axis=1)).max(axis=1)
-        bias = BIAS * (longest + scale * self._size[instance])
+        self._flat = np.cross(edges[:, 0], edges[:, 1])
+        self._longest = np.linalg.norm(edges, axis=2).max(axis=1)
+        self._size = np.array([float(np.max(g.box[1] - g.box[0])) for g in geometries])
+        self._scale = np.linalg.norm(self._world_from_object[:, :3, :3], axis=1).max(axis=1)
+
+    def points(self, instance: Array, face: Array, barycentric: Array) -> NativePoints:
+        """Describe M hits by instance (M,), face (M,) and the weights (M, 2) of its first and second corner."""
+        row = self._start[instance] + face
+        geometric = self._to_world(instance, self._flat[row])
+        normals, lift = geometric, np.zeros_like(geometric)
+        smooth = np.flatnonzero(self._is_smooth[row])
+        if len(smooth):
+            normals = geometric.copy()
+            weights = np.concatenate([barycentric, 1.0 - barycentric.sum(axis=1, keepdims=True)], axis=1)
+            normals[smooth], lift[smooth] = self._smooth(
+                instance[smooth], row[smooth], weights[smooth], geometric[smooth]
+            )
+        bias = BIAS * self._scale[instance] * (self._longest[row] + self._size[instance])
         slot = np.clip(self._slots[row], 0, self._slot_table.shape[1] - 1)
         return NativePoints(geometric, normals, bias, lift, self._slot_table[instance, slot])
 
     def _to_world(self, instance: Array, normals: Array) -> Array:
-        return normalized(np.einsum("nji,nj->ni", self._object_from_world[instance, :3, :3], normals))
+        object_from_world = self._object_from_world[instance]
+        turned = np.empty(normals.shape, np.float64)
+        for axis in range(3):
+            turned[:, axis] = dot(object_from_world[:, :3, axis], normals)
+        return normalized(turned)
 
-    def _smooth(
-        self, instance: Array, row: Array, weights: Array, corners: Array, geometric: Array
-    ) -> tuple[Array, Array]:
+    def _smooth(self, instance: Array, row: Array, weights: Array, geometric: Array) -> tuple[Array, Array]:
         """Interpolate corner normals; the lift is the mean of the point's way to each corner's plane [Hanika 2021].
 
         [Hanika 2021] J. Hanika, "Hacking the Shadow Terminator", Ray Tracing Gems II, 2021.
         """
+        world_from_object = self._world_from_object[instance, :3, :3]
+        corners = np.einsum("nij,nkj->nki", world_from_object, self._corners[row].astype(np.float64))
         corner_normals = self._corner_normals[row].astype(np.float64)
         blended = np.einsum("nk,nkj->nj", weights, corner_normals)
-        smooth = dot(blended, blended) > 1e-12
-        if not smooth.any():
-            return geometric, np.zeros_like(geometric)
-        normals = np.where(smooth[:, None], self._to_world(instance, blended), geometric)
+        smooth = dot(blended, blended)[:, None] > 1e-12
+        normals = np.where(smooth, self._to_world(instance, blended), geometric)
         lift = np.zeros_like(geometric)
         point = np.einsum("nk,nkj->nj", weights, corners)
         for k in range(3):
             plane = self._to_world(instance, corner_normals[:, k])
             height = np.minimum(dot(point - corners[:, k], plane), 0.0)
             lift -= (weights[:, k] * height)[:, None] * plane
-        return normals, np.where(smooth[:, None], lift, 0.0)
+        return normals, np.where(smooth, lift, 0.0)
 
 
 def _slot_table(material_slots: list[tuple[int, ...]]) -> Array:
