@@ -1,6 +1,7 @@
 """The scene of the picture tests: spot on a plane, a cube half inside it, one behind it, a sun, a camera."""
 
 import math
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -39,8 +40,7 @@ def neural_spot(arguments):
     """Give a mesh that holds the weights."""
     mesh = bpy.data.meshes.new("Spot")
     proxy = np.load(arguments["proxy"])
-    with open(arguments["weights"], "rb") as file:
-        weights = file.read()
+    weights = Path(arguments["weights"]).read_bytes()
     shape = neural_object.NeuralShape(
         job="spot",
         source_name="Spot",
