@@ -47,7 +47,7 @@ class TriangleTable:
         self._start = np.array([start[id(g)] for g in geometries], np.int64)
         self._corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3), np.float32)
         self._corner_normals = np.concatenate(normals) if normals else np.zeros((0, 3, 3), np.float32)
-        self._is_smooth = self._corner_normals.any(axis=(1, 2))
+        self._is_smooth: Array = np.any(self._corner_normals, axis=(1, 2))
         self._slots = np.concatenate(slots) if slots else np.zeros(0, np.int32)
         self._slot_table = _slot_table(material_slots)
         edges = (self._corners[:, 1:] - self._corners[:, :1]).astype(np.float64)
