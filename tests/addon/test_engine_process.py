@@ -5,6 +5,7 @@ The engine is the real one; what a broken one does is played by small programs i
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from neural_implicit.addon.engine_process import EngineProcess, EngineProcessError
 from neural_implicit.addon.engine_python import EngineNotFoundError, find_engine_python
 from neural_implicit.engine.protocol.messages import CancelView, Failure
+
+ROOT = Path(__file__).resolve().parents[2]
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="plays the engine by a shell script")
 
@@ -213,3 +216,26 @@ def test_without_the_variable_the_preference_counts(monkeypatch):
     )  # the environment's folder will do
     with pytest.raises(EngineNotFoundError, match="preference Engine Python names"):
         find_engine_python("/nowhere/python")
+
+
+WRITES_TO_A_DEAD_ENGINE = """
+import signal, sys, tests.conftest
+from pathlib import Path
+from neural_implicit.addon.engine_process import EngineProcess
+from neural_implicit.engine.protocol.messages import CancelView
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as Blender has it
+process = EngineProcess(Path(sys.argv[1]))
+process.start([])
+process._process.wait()
+process.send(CancelView(view="view"))
+for thread in process._threads[:2]:
+    thread.join(5)
+print("alive")
+"""
+
+
+@posix_only
+def test_writing_to_a_dead_engine_leaves_blender_alive():
+    command = [sys.executable, "-c", WRITES_TO_A_DEAD_ENGINE, "/bin/false"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr
