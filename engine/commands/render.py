@@ -47,7 +47,7 @@ class _Size(click.ParamType):
 @click.option("--normal", type=click.Path(path_type=Path), help="Write normals here (.png).")
 @click.option("--size", type=_Size(), default="960x540", show_default=True, help="Pixels.")
 @click.option(
-    "--samples", type=click.IntRange(1, 65536), default=32, show_default=True, help="Rays per pixel."
+    "--samples", type=click.IntRange(1, 65536), default=16, show_default=True, help="Rays per pixel."
 )
 @click.option(
     "--view",
