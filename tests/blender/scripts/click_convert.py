@@ -51,7 +51,11 @@ def main(inside):
         yield 0.3
         if queue.jobs:
             break
-    yield inside.until(lambda: any(neural_object.is_neural(o) for o in bpy.data.objects), timeout_s=200, what="the first snapshot")
+    yield inside.until(
+        lambda: any(neural_object.is_neural(o) for o in bpy.data.objects),
+        timeout_s=200,
+        what="the first snapshot",
+    )
     yield 1.0
     inside.screenshot("during")
     last = time.perf_counter()
