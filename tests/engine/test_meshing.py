@@ -23,16 +23,16 @@ def test_mesh_of_an_octahedron_has_its_volume_and_is_watertight():
     )  # edges and corners are cut off by a cell
 
 
-def test_mesh_of_a_trained_network_lies_on_its_zero_set_and_faces_outward():
-    weights = trained("relu")
-    surface = zero_set(weights, 96)
+@pytest.mark.parametrize(("activation", "resolution"), [("relu", 192), ("softplus", 96)])
+def test_mesh_of_a_trained_network_lies_on_its_zero_set_and_faces_outward(activation, resolution):
+    weights = trained(activation)
+    surface = zero_set(weights, resolution)
     mesh = as_trimesh(surface.vertices_unit, surface.triangles)
     assert mesh.is_watertight
     assert np.abs(Field(weights).value(surface.vertices_unit)).mean() < 1e-5
     gradient = Field(weights).gradient(mesh.triangles_center)
-    outward = (mesh.face_normals * gradient).sum(axis=1) > 0.0
-    # slivers on the sharp edges of this small ReLU network turn when their vertices move onto the zero set
-    assert mesh.area_faces[outward].sum() > 0.99 * mesh.area
+    # cells across the edges of the ReLU network turn a few: 0.7 % of the faces at 96 cells a side, 0.3 % at 192
+    assert ((mesh.face_normals * gradient).sum(axis=1) > 0.0).mean() > 0.99
 
 
 def test_shape_that_leaves_the_box_is_closed_at_its_border():

@@ -100,15 +100,15 @@ def test_trained_thin_parts_are_not_missed(activation):
     """Sampled bounds: misses are counted against dense bisection, not excluded by proof."""
     weights = trained(activation)
     field, tracer = Field(weights), make_tracer(weights, "cpu")
-    origins, directions = rays_towards_origin(1200, seed=5)
+    origins, directions = rays_towards_origin(3000, seed=5)
     expected = dense_first_crossing(field, origins, directions)
-    t_hit = tracer.trace(origins, directions, *spans(1200))
+    t_hit = tracer.trace(origins, directions, *spans(3000))
     crossed, hit = np.isfinite(expected), np.isfinite(t_hit)
     assert crossed.mean() > 0.2
-    assert (crossed & ~hit).sum() <= 1  # of 1200; a sampled bound may fail where the field is steepest
+    assert (crossed & ~hit).sum() <= 1  # of 3000; a sampled bound may fail where the field is steepest
     both = crossed & hit
     late = (t_hit[both] - expected[both]) * np.linalg.norm(directions[both], axis=1) > 1e-3
-    assert late.sum() <= 1
+    assert late.sum() <= 2
     points = origins[hit] + t_hit[hit, None] * directions[hit]
     assert np.abs(field.value(points)).max() < 1e-4  # every hit is on the zero set
 
