@@ -18,7 +18,7 @@ PRESETS = (
 )
 ACTIVATION_NAMES = {
     name: name.replace("_", " ").title().replace("Relu", "ReLU") for name in typing.get_args(Activation)
-} | {"elu": "ELU", "silu": "SiLU", "gelu": "GELU"}
+} | {"elu": "ELU", "silu": "SiLU", "gelu": "GELU", "hard_gelu": "Hard GELU"}
 ACTIVATIONS = tuple((name.upper(), label, "") for name, label in ACTIVATION_NAMES.items())
 MAX_SEED = (1 << 31) - 1
 

@@ -51,6 +51,19 @@ def _gelu_slope(z: FloatArray) -> FloatArray:
     return slope
 
 
+def _smooth_step(z: FloatArray) -> FloatArray:
+    """Give gelu's gate with ends: 0 below -2, 1 above 2, and a cubic between."""
+    t = np.clip(0.25 * z + 0.5, 0.0, 1.0)
+    step: FloatArray = t * t * (3.0 - 2.0 * t)
+    return step
+
+
+def _hard_gelu_slope(z: FloatArray) -> FloatArray:
+    t = np.clip(0.25 * z + 0.5, 0.0, 1.0)
+    slope: FloatArray = _smooth_step(z) + 1.5 * z * (t - t * t)
+    return slope
+
+
 VALUES: dict[str, Function] = {
     "relu": lambda z: np.maximum(z, 0.0),
     "leaky_relu": lambda z: np.where(z > 0.0, z, LEAKY_SLOPE * z),
@@ -61,6 +74,7 @@ VALUES: dict[str, Function] = {
     "sine": np.sin,
     "silu": lambda z: z * _sigmoid(z),
     "gelu": lambda z: z * _normal_cdf(z),
+    "hard_gelu": lambda z: z * _smooth_step(z),
     "none": lambda z: z,
 }
 
@@ -74,5 +88,6 @@ SLOPES: dict[str, Function] = {
     "sine": np.cos,
     "silu": _silu_slope,
     "gelu": _gelu_slope,
+    "hard_gelu": _hard_gelu_slope,
     "none": np.ones_like,
 }

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from . import VERSION
 from .announcer import FIT_ENDS, Announcer, save_result
@@ -115,7 +114,7 @@ def check_writable(path: Path) -> None:
 
 
 def neural_weights(
-    parameters: Tensor, options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
+    parameters: np.ndarray, options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
 ) -> NeuralWeights:
     """Give trained parameters as a weights file's content, without errors yet."""
     matrices, biases = split_parameters(parameters, options.architecture)

@@ -12,21 +12,23 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from .errors import FitError, OptionError
-from .losses import make_step, runs_fused
-from .network import initial_parameters, parameter_mask
-from .optimizer import Soap, SoapOptions
+from .losses import LossOptions
+from .optimizer import SoapOptions
 from .protocol.weights import MAX_DEPTH, Architecture
 from .sampling import SamplePool, SamplingOptions
 from .signed_distance import SurfaceDistance
+from .trainers import CpuTrainer, TorchTrainer, Trainer
 
 log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.floating[Any]]
 
 CHUNK_SIZE = 1 << 17
 REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
@@ -41,14 +43,16 @@ class FitOptions:
 
     architecture: Architecture = field(default_factory=Architecture)
     num_steps: int = 4000
-    batch_size: int = 8192
+    batch_size: int = 2048
     num_samples: int = 1 << 21  # different ones; a fit sees each several times
     learning_rate: float = 2e-2
     warm_up: float = 0.05  # share of the steps
     seed: int = 0
     threads: int | None = None  # all processors by default
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
     soap: SoapOptions = field(default_factory=SoapOptions)
+    device: str = "cpu"  # or one that torch knows
 
     def __post_init__(self) -> None:
         arch = self.architecture
@@ -67,11 +71,11 @@ class FitState:
     step: int
     num_steps: int
     error: float | None  # running mean |f - d|
-    parameters: Tensor
+    parameters: FloatArray
 
 
-def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]) -> Tensor:
-    """Train a network and give its parameters (depth + 1, rows, rows + 1).
+def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]) -> FloatArray:
+    """Train a network and give its parameters (depth + 1, rows, rows + PADDING).
 
     Args:
         truth: Where the samples' distances come from.
@@ -86,13 +90,12 @@ def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState]
     pool = SamplePool(
         truth, options.sampling, num_chunks=num_chunks, chunk_size=chunk_size, seed=options.seed
     )
-    small = runs_fused(options.architecture)
-    use_threads(1 if small else options.threads)  # the fused step has threads of its own; torch's spin
+    trainer = _trainer(options)
     try:
-        return _train(pool, options, report)
+        return _train(trainer, pool, options, report)
     finally:
+        trainer.close()
         pool.close()
-        use_threads(options.threads)
 
 
 def use_threads(count: int | None = None) -> None:
@@ -109,20 +112,25 @@ def learning_rate(step: int, options: FitOptions) -> float:
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def _train(pool: SamplePool, options: FitOptions, report: Callable[[FitState], None]) -> Tensor:
-    parameters = initial_parameters(options.architecture, options.seed)
-    optimizer = Soap(parameters, parameter_mask(options.architecture), options.soap)
+def _trainer(options: FitOptions) -> Trainer:
+    arguments = options.architecture, options.seed, options.loss, options.soap
+    if options.device == "cpu":
+        return CpuTrainer(*arguments, options.threads)
+    return TorchTrainer(*arguments, options.device)
+
+
+def _train(
+    trainer: Trainer, pool: SamplePool, options: FitOptions, report: Callable[[FitState], None]
+) -> FloatArray:
     batches = _Batches(pool, options)
-    state = FitState(step=0, num_steps=options.num_steps, error=None, parameters=parameters)
-    loss_and_gradient = make_step(options.architecture, options.threads)
+    state = FitState(step=0, num_steps=options.num_steps, error=None, parameters=trainer.parameters())
     for step in range(options.num_steps):
-        points, distances = batches.take(step, partial(report, state))
-        loss, gradient = loss_and_gradient(parameters, points, distances)
-        optimizer.step(gradient, learning_rate(step, options))
+        trainer.step(batches.take(step, partial(report, state)), learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
-            state = replace(state, step=step + 1, error=_running(state.error, float(loss)))
+            error = _running(state.error, trainer.loss())
+            state = replace(state, step=step + 1, error=error, parameters=trainer.parameters())
             report(state)
-    return parameters
+    return trainer.parameters()
 
 
 def _running(error: float | None, latest: float) -> float:
@@ -137,18 +145,15 @@ class _Batches:
     def __init__(self, pool: SamplePool, options: FitOptions) -> None:
         self._pool, self._options = pool, options
         self._rng = np.random.default_rng([options.seed, 1 << 20])
-        self._points: list[Tensor] = []
-        self._distances: list[Tensor] = []
+        self._chunks: list[FloatArray] = []
 
-    def take(self, step: int, waiting: Callable[[], None]) -> tuple[Tensor, Tensor]:
+    def take(self, step: int, waiting: Callable[[], None]) -> FloatArray:
         options, pool = self._options, self._pool
         growth = 2.0 * step / options.num_steps  # all chunks are in use by half of the run
         wanted = min(pool.num_chunks, 1 + int(growth * pool.num_chunks))
-        while len(self._points) < wanted:
-            samples = pool.chunk(len(self._points), waiting)
-            self._points.append(torch.from_numpy(samples[0]))
-            self._distances.append(torch.from_numpy(samples[1]))
+        while len(self._chunks) < wanted:
+            self._chunks.append(pool.chunk(len(self._chunks), waiting))
         chunk = int(self._rng.integers(wanted))
         size = min(options.batch_size, pool.chunk_size)
         start = int(self._rng.integers(pool.chunk_size - size + 1))  # a chunk is shuffled: any slice will do
-        return self._points[chunk][start : start + size], self._distances[chunk][start : start + size]
+        return self._chunks[chunk][start : start + size]

@@ -1,59 +1,82 @@
-"""Loss and gradient of a small network on the CPU in one pass per block of points, without leaving the cache.
+"""Loss and gradient of a network on the CPU in one pass per block of points, without leaving the cache.
 
 torch runs each layer over the whole batch and so streams every activation through memory, forward and back. Here
 a block of points goes through all layers and back while everything about it stays in the second-level cache.
 
-All layers have one padded shape: parameters are (depth + 1, rows, rows + 1) with `rows` a multiple of four, the
-bias in the last column, zeros elsewhere. The batch is cut into a fixed number of pieces whose gradients are added
-in order, so the result does not depend on the number of threads.
+The batch is cut into a fixed number of pieces whose gradients are added in order, so the result does not depend on
+the number of threads.
 """
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .fused_kernels import ACTIVATION_CODES, block_gradients
+from .fused_activations import ACTIVATION_CODES
+from .fused_kernels import BLOCK, LOSS_CODES, block_gradients
+from .losses import LossOptions
+from .protocol.weights import Architecture
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-NUM_PIECES = 8  # of a batch, whatever the number of threads
-WIDEST = 64  # beyond it a block leaves the cache and torch is faster
+LARGEST_PIECE = 1024  # samples; small enough for many threads, large enough that a call costs nothing
 
 
 class FusedStep:
-    """The mean |f - d| of a batch and its gradient."""
+    """The mean loss of a batch and its gradient."""
 
-    def __init__(self, shape: tuple[int, int, int], activation: str, threads: int | None = None) -> None:
-        """Prepare for parameters of a shape (depth + 1, rows, rows + 1)."""
-        self._code = ACTIVATION_CODES[activation]
-        self._gradients = [np.zeros(shape, np.float32) for _ in range(NUM_PIECES)]
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="step")
+    def __init__(self, architecture: Architecture, loss: LossOptions, pool: ThreadPoolExecutor) -> None:
+        """Prepare for parameters in the layout of `network.initial_parameters`."""
+        squashed = architecture.output_activation == "tanh"
+        codes = (ACTIVATION_CODES[architecture.activation], LOSS_CODES[loss.kind], squashed)
+        self._codes = np.array(codes, np.int64)
+        self._limits = np.array([loss.clamp, loss.tail_start, loss.tail_weight], np.float32)
+        self._pool = pool
+        self._gradients: list[FloatArray] = []
 
-    def __call__(
-        self, parameters: FloatArray, points: FloatArray, distances: FloatArray
-    ) -> tuple[float, FloatArray]:
-        """Give the loss and its gradient, of the parameters' shape, at points (N, 3) with distances (N,)."""
-        transposed = np.ascontiguousarray(parameters[:, :, :-1].transpose(0, 2, 1))
-        cuts = np.linspace(0, len(points), NUM_PIECES + 1).astype(int)
+    def __call__(self, parameters: FloatArray, samples: FloatArray) -> tuple[float, FloatArray]:
+        """Give the loss and its gradient, of the parameters' shape.
+
+        Args:
+            parameters: (depth + 1, rows, columns) float32.
+            samples: (N, 5) float32: x, y, z, distance, weight.
+        """
+        layers, rows, _ = parameters.shape
+        transposed = np.ascontiguousarray(parameters[:, :, :rows].transpose(0, 2, 1)).reshape(-1)
+        biases = np.ascontiguousarray(parameters[:, :, rows])
+        flat = parameters.reshape(-1)
+        cuts = _cuts(len(samples))
+        while len(self._gradients) < len(cuts) - 1:
+            self._gradients.append(np.zeros_like(parameters))
 
         def piece(k: int) -> float:
-            mine = slice(cuts[k], cuts[k + 1])
             gradient = self._gradients[k]
             gradient[:] = 0.0
-            return float(
-                block_gradients(parameters, transposed, points[mine], distances[mine], self._code, gradient)
+            mine = samples[cuts[k] : cuts[k + 1]]
+            total = block_gradients(
+                flat,
+                transposed,
+                biases,
+                layers - 1,
+                rows,
+                mine,
+                self._codes,
+                self._limits,
+                gradient.reshape(-1),
             )
+            return float(total)
 
-        losses = list(self._pool.map(piece, range(NUM_PIECES)))
-        gradient = np.add.reduce(self._gradients)
-        gradient /= len(points)
-        return sum(losses) / len(points), gradient
+        losses = list(self._pool.map(piece, range(len(cuts) - 1)))
+        gradient = np.add.reduce(self._gradients[: len(losses)])
+        gradient /= len(samples)
+        return sum(losses) / len(samples), gradient
 
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
+
+def _cuts(count: int) -> list[int]:
+    """Cut a batch into pieces of whole blocks, as even as can be, two at the least."""
+    blocks = -(-count // BLOCK)
+    pieces = max(min(2, blocks), -(-count // LARGEST_PIECE))
+    return [min(count, BLOCK * (blocks * k // pieces)) for k in range(pieces)] + [count]

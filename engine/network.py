@@ -1,7 +1,7 @@
 """The network as torch sees it while it is fitted, and as NumPy arrays for the weights file.
 
-While it is fitted all layers are one array (depth + 1, rows, rows + 1), padded with zeros, whose last column holds
-the biases: one stack for the optimiser, and rows in multiples of four for the fused step.
+While it is fitted all layers are one array (depth + 1, rows, rows + PADDING), padded with zeros, whose column `rows`
+holds the biases: one stack for the optimiser, and rows in multiples of the fused step's vectors.
 Activations have no parameters: the sharpness of softplus and the frequency of sine are part of the first
 weights, and training moves them from there.
 """
@@ -23,9 +23,18 @@ from .protocol.weights import Activation, Architecture, NeuralWeights
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
+PADDING = 16  # numbers in a vector of the fused step
 EVALUATION_BATCH = 8192  # stays in the second-level cache at 32 wide
 BOX_RESOLUTION = 48
 BOX_MARGIN = 1.5  # cells: a gradient of up to 1.7 cannot hide a crossing between grid points
+
+
+def hard_gelu(z: Tensor) -> Tensor:
+    """Give z times a smooth step from -2 to 2."""
+    t = (0.25 * z + 0.5).clamp(0.0, 1.0)
+    return z * (t * t * (3.0 - 2.0 * t))
+
+
 ACTIVATIONS: dict[str, Any] = {
     "relu": torch.relu,
     "leaky_relu": functional.leaky_relu,
@@ -36,6 +45,7 @@ ACTIVATIONS: dict[str, Any] = {
     "sine": torch.sin,
     "silu": functional.silu,
     "gelu": functional.gelu,
+    "hard_gelu": hard_gelu,
 }
 # Standard deviation of a hidden weight times sqrt(fan in), and factor on the first layer: they keep the
 # variance of what passes through, and set how sharp the first features are.
@@ -49,16 +59,17 @@ GAINS: dict[Activation, tuple[float, float]] = {
     "sine": (1.4142, 3.0),
     "silu": (1.7, 3.0),
     "gelu": (1.0, 10.0),
+    "hard_gelu": (1.0, 5.0),
 }
 
 
 def num_rows(architecture: Architecture) -> int:
-    """Give the padded width: a multiple of four."""
-    return 4 * math.ceil(max(architecture.width, 4) / 4)
+    """Give the padded width: a multiple of PADDING."""
+    return PADDING * math.ceil(max(architecture.width, 1) / PADDING)
 
 
 def initial_parameters(architecture: Architecture, seed: int) -> Tensor:
-    """Give random parameters (depth + 1, rows, rows + 1), zero where padded; equal seeds give equal bits.
+    """Give random parameters (depth + 1, rows, rows + PADDING), zero where padded; equal seeds give equal bits.
 
     Raises:
         OptionError: The architecture is none that can be fitted.
@@ -67,33 +78,33 @@ def initial_parameters(architecture: Architecture, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     gain, first = GAINS[architecture.activation]
     rows = num_rows(architecture)
-    parameters = torch.zeros(architecture.depth + 1, rows, rows + 1)
+    parameters = torch.zeros(architecture.depth + 1, rows, rows + PADDING)
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
         scale = gain * (first if k == 0 else 1.0) / fan_in**0.5
         if k == architecture.depth:
             scale /= 4.0 * first
         parameters[k, :out, :fan_in] = scale * torch.randn(out, fan_in, generator=generator)
         if k == 0:
-            parameters[k, :out, -1] = 0.5 * scale * torch.randn(out, generator=generator)
+            parameters[k, :out, rows] = 0.5 * scale * torch.randn(out, generator=generator)
     return parameters
 
 
 def parameter_mask(architecture: Architecture) -> Tensor:
     """Give ones where a parameter is used and zeros where it is padding."""
     rows = num_rows(architecture)
-    mask = torch.zeros(architecture.depth + 1, rows, rows + 1)
+    mask = torch.zeros(architecture.depth + 1, rows, rows + PADDING)
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
         mask[k, :out, :fan_in] = 1.0
-        mask[k, :out, -1] = 1.0
+        mask[k, :out, rows] = 1.0
     return mask
 
 
 def evaluate(parameters: Tensor, architecture: Architecture, points: Tensor) -> Tensor:
     """Give the network's value (N,) at points (N, 3)."""
     activation = ACTIVATIONS[architecture.activation]
-    hidden = points
+    hidden, rows = points, parameters.shape[1]
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
-        hidden = functional.linear(hidden, parameters[k, :out, :fan_in], parameters[k, :out, -1])
+        hidden = functional.linear(hidden, parameters[k, :out, :fan_in], parameters[k, :out, rows])
         if k < architecture.depth:
             hidden = activation(hidden)
     value = hidden[:, 0]
@@ -101,24 +112,24 @@ def evaluate(parameters: Tensor, architecture: Architecture, points: Tensor) -> 
 
 
 def split_parameters(
-    parameters: Tensor, architecture: Architecture
+    parameters: FloatArray, architecture: Architecture
 ) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
     """Give weights (out, in) and biases (out,) as float32 arrays."""
-    array = parameters.detach().cpu().numpy().astype(np.float32)
+    array = parameters.astype(np.float32)
     shapes = list(enumerate(architecture.layer_shapes()))
     weights = tuple(array[k, :out, :fan_in].copy() for k, (out, fan_in) in shapes)
-    return weights, tuple(array[k, :out, -1].copy() for k, (out, _) in shapes)
+    return weights, tuple(array[k, :out, num_rows(architecture)].copy() for k, (out, _) in shapes)
 
 
 def join_parameters(weights: NeuralWeights) -> Tensor:
-    """Give a weights file's layers as parameters (depth + 1, rows, rows + 1)."""
+    """Give a weights file's layers as parameters (depth + 1, rows, rows + PADDING)."""
     check_plain(weights.architecture)
     rows = num_rows(weights.architecture)
-    parameters = torch.zeros(weights.architecture.depth + 1, rows, rows + 1)
+    parameters = torch.zeros(weights.architecture.depth + 1, rows, rows + PADDING)
     for k, (matrix, bias) in enumerate(zip(weights.weights, weights.biases)):
         out, fan_in = matrix.shape
         parameters[k, :out, :fan_in] = torch.from_numpy(matrix)
-        parameters[k, :out, -1] = torch.from_numpy(bias)
+        parameters[k, :out, rows] = torch.from_numpy(bias)
     return parameters
 
 

@@ -96,12 +96,12 @@ class SamplePool:
         self._sampler = SurfaceSampler(truth.mesh)
         self._closed = threading.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="samples")
-        self._chunks: list[Future[tuple[FloatArray, FloatArray]]] = [
+        self._chunks: list[Future[FloatArray]] = [
             self._executor.submit(self._make, k) for k in range(num_chunks)
         ]
 
-    def chunk(self, k: int, waiting: Callable[[], None]) -> tuple[FloatArray, FloatArray]:
-        """Give points (chunk_size, 3) and signed distances (chunk_size,) of chunk `k`.
+    def chunk(self, k: int, waiting: Callable[[], None]) -> FloatArray:
+        """Give samples (chunk_size, 5) of chunk `k`: x, y, z, signed distance, weight.
 
         Args:
             k: Its number.
@@ -118,9 +118,11 @@ class SamplePool:
         self._closed.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _make(self, k: int) -> tuple[FloatArray, FloatArray]:
+    def _make(self, k: int) -> FloatArray:
+        samples = np.ones((self.chunk_size, 5), np.float32)
         if self._closed.is_set():
-            return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
+            return samples
         rng = np.random.default_rng([self._seed, k])
         points, reach = training_points(self._sampler, self.chunk_size, self._options, rng)
-        return points, self._truth.signed_distance(points, reach)
+        samples[:, :3], samples[:, 3] = points, self._truth.signed_distance(points, reach)
+        return samples

@@ -31,7 +31,9 @@ EXIT_ERROR = 3
 @click.option("--width", type=int, help="Units of a hidden layer.")
 @click.option("--depth", type=int, help="Hidden layers.")
 @click.option(
-    "--activation", type=str, help="relu, leaky_relu, elu, softplus, tanh, sigmoid, sine, silu or gelu."
+    "--activation",
+    type=str,
+    help="relu, leaky_relu, elu, softplus, tanh, sigmoid, sine, silu, gelu or hard_gelu.",
 )
 @click.option("--samples", type=int, help="Exact distances to fit to.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds give equal files.")

@@ -32,10 +32,12 @@ MAX_WIDTH = 4096
 MAX_DEPTH = 64
 MAX_FILE_BYTES = 1 << 30
 
-Activation = Literal["relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
+Activation = Literal[
+    "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu", "hard_gelu"
+]
 OutputActivation = Literal["none", "tanh"]
 # relu max(z,0); leaky_relu slope 0.01; elu exp(z)-1 below 0; softplus log(1+exp z); sine sin z; silu z*sigmoid(z);
-# gelu z*(1+erf(z/sqrt 2))/2
+# gelu z*(1+erf(z/sqrt 2))/2; hard_gelu z*t*t*(3-2t) with t = min(max(z/4+1/2,0),1): 0 below -2, z above 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

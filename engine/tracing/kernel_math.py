@@ -16,7 +16,19 @@ FAST = {"contract", "nsz", "arcp", "reassoc"}  # numbers that are not finite kee
 CODES = {
     name: code
     for code, name in enumerate(
-        ("none", "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu")
+        (
+            "none",
+            "relu",
+            "leaky_relu",
+            "elu",
+            "softplus",
+            "tanh",
+            "sigmoid",
+            "sine",
+            "silu",
+            "gelu",
+            "hard_gelu",
+        )
     )
 }
 BLOCK = 128  # points
@@ -116,6 +128,11 @@ def activate(code: int, row: Any) -> None:
     elif code == 9:
         for b in range(BLOCK):
             row[b] = row[b] * _normal_cdf(row[b])
+    elif code == 10:
+        for b in range(BLOCK):
+            x = row[b]
+            t = min(max(f32(0.25) * x + f32(0.5), f32(0.0)), f32(1.0))
+            row[b] = x * t * t * (f32(3.0) - (t + t))
 
 
 @_inline
@@ -143,4 +160,7 @@ def slope(code: int, x: Any) -> Any:
         return share * (one + x * (one - share))
     if code == 9:
         return _normal_cdf(x) + x * f32(0.398942280) * _exp(f32(-0.5) * x * x)
+    if code == 10:
+        t = min(max(f32(0.25) * x + f32(0.5), f32(0.0)), one)
+        return t * t * (f32(3.0) - (t + t)) + f32(1.5) * x * (t - t * t)
     return one

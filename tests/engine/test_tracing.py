@@ -11,7 +11,18 @@ from engine.tracing.reference import ReferenceTracer
 from tests.engine.networks import from_arrays, octahedron, random_network, trained
 from tests.oracles import Box, Sphere, Torus, rays_towards_origin
 
-ACTIVATIONS = ["relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
+ACTIVATIONS = [
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "sine",
+    "silu",
+    "gelu",
+    "hard_gelu",
+]
 
 
 def spans(count, low=0.0, high=1e9):
