@@ -93,17 +93,7 @@ def activate(code: Any, z: Any, h: Any, d: Any) -> None:
             h[b] = z[b] * s
             d[b] = s * (one + z[b] * (one - s))
     elif code == 8:
-        for b in range(len(z)):
-            x = abs(z[b]) * np.float32(0.7071067811865476)
-            e = _exp(-x * x)
-            t = one / (one + np.float32(0.3275911) * x)
-            p = np.float32(1.061405429) * t - np.float32(1.453152027)
-            p = (p * t + np.float32(1.421413741)) * t - np.float32(0.284496736)
-            p = (p * t + np.float32(0.254829592)) * t
-            upper = half * p * e  # 1 - the normal distribution at |z| [Abramowitz and Stegun 7.1.26]
-            share = one - upper if z[b] > zero else upper
-            h[b] = z[b] * share
-            d[b] = share + z[b] * np.float32(0.3989422804014327) * e
+        _gelu(z, h, d)
     else:
         for b in range(len(z)):
             t = min(max(np.float32(0.25) * z[b] + half, zero), one)
@@ -128,3 +118,19 @@ def _sine(z: Any, h: Any, d: Any) -> None:
         sign = one - np.float32(2.0) * (n - np.float32(2.0) * np.floor(n * np.float32(0.5)))
         h[b] = s * sign
         d[b] = c * sign
+
+
+@njit(**OPTIONS)
+def _gelu(z: Any, h: Any, d: Any) -> None:
+    one, half, zero = np.float32(1.0), np.float32(0.5), np.float32(0.0)
+    for b in range(len(z)):
+        x = abs(z[b]) * np.float32(0.7071067811865476)
+        e = _exp(-x * x)
+        t = one / (one + np.float32(0.3275911) * x)
+        p = np.float32(1.061405429) * t - np.float32(1.453152027)
+        p = (p * t + np.float32(1.421413741)) * t - np.float32(0.284496736)
+        p = (p * t + np.float32(0.254829592)) * t
+        upper = half * p * e  # 1 - the normal distribution at |z| [Abramowitz and Stegun 7.1.26]
+        share = one - upper if z[b] > zero else upper
+        h[b] = z[b] * share
+        d[b] = share + z[b] * np.float32(0.3989422804014327) * e
