@@ -78,6 +78,34 @@ def _loss(kind: Any, value: Any, distance: Any, limits: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _output(h: Any, weights: Any, bias: Any, samples: Any, codes: Any, limits: Any, output: Any) -> Any:
+    """Set `output` (BLOCK,) to the loss's slope, zero beyond the samples; give the sum of the loss."""
+    rows, total = len(h) // BLOCK, 0.0
+    output[:] = np.float32(0.0)
+    for p in range(len(samples)):
+        value = bias
+        for o in range(rows):
+            value += weights[o] * h[p * rows + o]
+        squashed = np.float32(np.tanh(value)) if codes[2] else value
+        loss, slope = _loss(codes[1], squashed, samples[p, 3], limits)
+        if codes[2]:
+            slope *= np.float32(1.0) - squashed * squashed
+        total += loss * samples[p, 4]
+        output[p] = slope * samples[p, 4]
+    return total
+
+
+@njit(**OPTIONS)
+def _through_output(output: Any, weights: Any, h: Any, d: Any, rows: Any, slope: Any, gradient: Any) -> None:
+    """Set `slope` to what the output's slope is before the last activation; add the last layer's gradient."""
+    for p in range(BLOCK):
+        gradient[rows] += output[p]
+        for o in range(rows):
+            gradient[o] += output[p] * h[p * rows + o]
+            slope[p * rows + o] = output[p] * weights[o] * d[p * rows + o]
+
+
+@njit(**OPTIONS)
 def block_gradients(
     parameters: Any,
     transposed: Any,
@@ -118,23 +146,9 @@ def block_gradients(
         for k in range(1, depth):
             _forward(h[k], rows, rows, transposed, k * rows * rows, biases[k], rows, z)
             activate(codes[0], z, h[k + 1], d[k])
-        for p in range(BLOCK):
-            value = biases[depth, 0]
-            for o in range(rows):
-                value += parameters[last + o] * h[depth, p * rows + o]
-            sample = samples[start + min(p, count - 1)]
-            squashed = np.float32(np.tanh(value)) if codes[2] else value
-            loss, output[p] = _loss(codes[1], squashed, sample[3], limits)
-            if codes[2]:
-                output[p] *= np.float32(1.0) - squashed * squashed
-            weight = sample[4] if p < count else np.float32(0.0)
-            total += loss * weight
-            output[p] *= weight
-        for p in range(BLOCK):
-            gradient[last + rows] += output[p]
-            for o in range(rows):
-                gradient[last + o] += output[p] * h[depth, p * rows + o]
-                slope[p * rows + o] = output[p] * parameters[last + o] * d[depth - 1, p * rows + o]
+        rest = samples[start : start + count]
+        total += _output(h[depth], parameters[last:], biases[depth, 0], rest, codes, limits, output)
+        _through_output(output, parameters[last:], h[depth], d[depth - 1], rows, slope, gradient[last:])
         for k in range(depth - 1, 0, -1):
             _add_outer(slope, rows, h[k], rows, rows, gradient, k * size)
             _backward(slope, rows, parameters, k * size, zeros, z)
