@@ -52,15 +52,15 @@ def _gelu_slope(z: FloatArray) -> FloatArray:
 
 
 def _smooth_step(z: FloatArray) -> FloatArray:
-    """Give gelu's gate with ends: 0 below -2, 1 above 2, and a cubic between."""
-    t = np.clip(0.25 * z + 0.5, 0.0, 1.0)
-    step: FloatArray = t * t * (3.0 - 2.0 * t)
+    """Give gelu's gate with ends: 0 below -2.5, 1 above 2.5, and the quintic between that joins them twice smoothly."""
+    u = np.clip(0.4 * z, -1.0, 1.0)
+    step: FloatArray = 0.5 + u * (15.0 - 10.0 * u**2 + 3.0 * u**4) / 16.0
     return step
 
 
 def _hard_gelu_slope(z: FloatArray) -> FloatArray:
-    t = np.clip(0.25 * z + 0.5, 0.0, 1.0)
-    slope: FloatArray = _smooth_step(z) + 1.5 * z * (t - t * t)
+    u = np.clip(0.4 * z, -1.0, 1.0)
+    slope: FloatArray = _smooth_step(z) + 0.375 * z * (1.0 - u**2) ** 2
     return slope
 
 

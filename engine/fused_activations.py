@@ -96,10 +96,11 @@ def activate(code: Any, z: Any, h: Any, d: Any) -> None:
         _gelu(z, h, d)
     else:
         for b in range(len(z)):
-            t = min(max(np.float32(0.25) * z[b] + half, zero), one)
-            gate = t * t * (np.float32(3.0) - (t + t))
+            u = min(max(np.float32(0.4) * z[b], -one), one)
+            w = u * u
+            gate = half + u * (np.float32(0.9375) + w * (np.float32(0.1875) * w - np.float32(0.625)))
             h[b] = z[b] * gate
-            d[b] = gate + np.float32(1.5) * z[b] * (t - t * t)
+            d[b] = gate + np.float32(0.375) * z[b] * (one - w) * (one - w)
 
 
 @njit(**OPTIONS)

@@ -22,7 +22,7 @@ class SoapOptions:
     momentum: float = 0.95
     second_momentum: float = 0.95
     shampoo_momentum: float = 0.95
-    basis_interval: int = 10  # steps between turns of the bases
+    basis_interval: int = 20  # steps between turns of the bases
     epsilon: float = 1e-8
 
 

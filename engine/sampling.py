@@ -24,6 +24,7 @@ from .signed_distance import SurfaceDistance
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
+SEARCH_CELLS = 32  # a side
 REACH_SLACK = 1e-5  # added to a bound on the distance: float32 rounding of the points
 
 
@@ -66,7 +67,10 @@ class SurfaceSampler:
 def training_points(
     sampler: SurfaceSampler, count: int, options: SamplingOptions, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Give shuffled points (count, 3) float32 in [-1, 1]^3 and upper bounds (count,) of their distances."""
+    """Give points (count, 3) float32 in [-1, 1]^3, cell by cell, and upper bounds (count,) of their distances.
+
+    Searches that follow each other through one cell take half the time of shuffled ones.
+    """
     num_uniform = round(count * options.uniform_share)
     num_near = count - num_uniform
     span = np.log(options.largest_noise / options.smallest_noise)
@@ -79,7 +83,8 @@ def training_points(
     uniform = rng.uniform(-1.0, 1.0, (num_uniform, 3))
     points = np.concatenate([np.clip(near, -1.0, 1.0), uniform]).astype(np.float32)
     reach = np.concatenate([near_reach, np.full(num_uniform, 16.0)]).astype(np.float32)
-    order = rng.permutation(count)
+    cells = ((points + 1.0) * (0.5 * SEARCH_CELLS)).astype(np.int64)
+    order = np.argsort(cells @ (SEARCH_CELLS**2, SEARCH_CELLS, 1), kind="stable")
     return points[order], reach[order]
 
 
@@ -125,4 +130,4 @@ class SamplePool:
         rng = np.random.default_rng([self._seed, k])
         points, reach = training_points(self._sampler, self.chunk_size, self._options, rng)
         samples[:, :3], samples[:, 3] = points, self._truth.signed_distance(points, reach)
-        return samples
+        return samples[rng.permutation(self.chunk_size)]

@@ -37,7 +37,8 @@ Activation = Literal[
 ]
 OutputActivation = Literal["none", "tanh"]
 # relu max(z,0); leaky_relu slope 0.01; elu exp(z)-1 below 0; softplus log(1+exp z); sine sin z; silu z*sigmoid(z);
-# gelu z*(1+erf(z/sqrt 2))/2; hard_gelu z*t*t*(3-2t) with t = min(max(z/4+1/2,0),1): 0 below -2, z above 2
+# gelu z*(1+erf(z/sqrt 2))/2; hard_gelu z*(1/2+u*(15-10u^2+3u^4)/16)
+# with u = min(max(2z/5,-1),1): 0 below -2.5, z above 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,8 +131,9 @@ def activate(code: int, row: Any) -> None:
     elif code == 10:
         for b in range(BLOCK):
             x = row[b]
-            t = min(max(f32(0.25) * x + f32(0.5), f32(0.0)), f32(1.0))
-            row[b] = x * t * t * (f32(3.0) - (t + t))
+            u = min(max(f32(0.4) * x, f32(-1.0)), f32(1.0))
+            w = u * u
+            row[b] = x * (f32(0.5) + u * (f32(0.9375) + w * (f32(0.1875) * w - f32(0.625))))
 
 
 @_inline
@@ -161,6 +162,8 @@ def slope(code: int, x: Any) -> Any:
     if code == 9:
         return _normal_cdf(x) + x * f32(0.398942280) * _exp(f32(-0.5) * x * x)
     if code == 10:
-        t = min(max(f32(0.25) * x + f32(0.5), f32(0.0)), one)
-        return t * t * (f32(3.0) - (t + t)) + f32(1.5) * x * (t - t * t)
+        u = min(max(f32(0.4) * x, f32(-1.0)), one)
+        w = u * u
+        gate = f32(0.5) + u * (f32(0.9375) + w * (f32(0.1875) * w - f32(0.625)))
+        return gate + f32(0.375) * x * (one - w) * (one - w)
     return one
