@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 CHUNK_SIZE = 1 << 17
 REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
+TAIL_WEIGHT = 200.0  # takes a third off the largest error of the far field
 RUNNING_SHARE = 0.2  # of the latest batch in the running error
 WIDEST = 256  # wider ones take hours on a CPU
 Preset = Literal["draft", "standard", "fine"]
@@ -42,7 +43,7 @@ class FitOptions:
     """One training run."""
 
     architecture: Architecture = field(default_factory=Architecture)
-    num_steps: int = 4000
+    num_steps: int = 16000
     batch_size: int = 2048
     num_samples: int = 1 << 21  # different ones; a fit sees each several times
     learning_rate: float = 2e-2
@@ -50,7 +51,7 @@ class FitOptions:
     seed: int = 0
     threads: int | None = None  # all processors by default
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    loss: LossOptions = field(default_factory=LossOptions)
+    loss: LossOptions = field(default_factory=lambda: LossOptions(tail_weight=TAIL_WEIGHT))
     soap: SoapOptions = field(default_factory=SoapOptions)
     device: str = "cpu"  # or one that torch knows
 

@@ -16,13 +16,12 @@ from .network import ACTIVATIONS
 from .protocol.weights import Architecture
 
 SMALLEST_SAMPLES = 10_000
-SMOOTH = Architecture(
-    activation="gelu"
-)  # as accurate as relu at equal time, and without facets in the shading
+# as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
+SMOOTH = Architecture(activation="hard_gelu")
 PRESETS: dict[str, FitOptions] = {
-    "draft": FitOptions(architecture=SMOOTH, num_steps=1200, num_samples=1 << 20),
-    "standard": FitOptions(architecture=SMOOTH, num_steps=7000, num_samples=1 << 21),
-    "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=9000, num_samples=3 << 20),
+    "draft": FitOptions(architecture=SMOOTH, num_steps=4000, num_samples=1 << 20),
+    "standard": FitOptions(architecture=SMOOTH, num_steps=16000, num_samples=1 << 21),
+    "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
 }
 
 
