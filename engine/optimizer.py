@@ -40,39 +40,62 @@ class Soap:
         self._right_product = parameters.new_zeros(stack, columns, columns)
         self._left = torch.eye(rows, device=parameters.device).expand(stack, rows, rows).clone()
         self._right = torch.eye(columns, device=parameters.device).expand(stack, columns, columns).clone()
+        self._scales = parameters.new_zeros(3)  # learning rate, corrections of both averages
         self._num_steps = 0
 
     def step(self, gradient: Tensor, learning_rate: float) -> None:
         """Move the parameters against `gradient`, of their shape."""
-        options = self.options
-        self._update_bases(gradient)
-        if self._num_steps == 0:  # the first gradient only sets the bases
-            self._num_steps = 1
-            return
-        self._mean.lerp_(gradient, 1.0 - options.momentum)
-        turned = self._left.mT @ gradient @ self._right
-        self._square.lerp_(turned * turned, 1.0 - options.second_momentum)
-        mean = self._left.mT @ self._mean @ self._right
-        mean /= 1.0 - options.momentum**self._num_steps
-        size = (self._square / (1.0 - options.second_momentum**self._num_steps)).sqrt_()
-        update = self._left @ (mean / (size + options.epsilon)) @ self._right.mT
-        update *= self._mask
-        self.parameters.sub_(update, alpha=learning_rate)
-        self._num_steps += 1
+        self.prepare(learning_rate)
+        self.gather(gradient)
+        if self.due:
+            self.turn()
+        self.update(gradient)
 
-    def _update_bases(self, gradient: Tensor) -> None:
-        options = self.options
-        share = 1.0 - options.shampoo_momentum
+    @property
+    def due(self) -> bool:
+        """Whether the bases are turned in this step, between `gather` and `update`."""
+        return (self._num_steps - 1) % self.options.basis_interval == 0
+
+    def prepare(self, learning_rate: float) -> None:
+        """Begin a step: put its scales where `update` reads them, on the device."""
+        self._num_steps += 1
+        n, options = self._num_steps - 1, self.options  # the first gradient only sets the bases
+        scales = [0.0, 1.0, 1.0]
+        if n > 0:
+            means = options.momentum, options.second_momentum
+            scales = [learning_rate, *(1.0 / (1.0 - momentum**n) for momentum in means)]
+        self._scales.copy_(torch.tensor(scales), non_blocking=True)
+
+    def gather(self, gradient: Tensor) -> None:
+        """Blend G G^T and G^T G into their averages; a graph may capture it."""
+        share = 1.0 - self.options.shampoo_momentum
         self._left_product.lerp_(gradient @ gradient.mT, share)
         self._right_product.lerp_(gradient.mT @ gradient, share)
-        if self._num_steps == 0:
-            self._left = _eigenbasis(self._left_product)
-            self._right = _eigenbasis(self._right_product)
-        elif self._num_steps % options.basis_interval == 0:
-            self._left, rows = _turned(self._left_product, self._left)
-            self._right, columns = _turned(self._right_product, self._right)
-            stack = torch.arange(len(rows), device=rows.device)[:, None, None]
-            self._square = self._square[stack, rows[:, :, None], columns[:, None, :]]
+
+    def turn(self) -> None:
+        """Let the bases follow."""
+        if self._num_steps == 1:
+            self._left.copy_(_eigenbasis(self._left_product))
+            self._right.copy_(_eigenbasis(self._right_product))
+            return
+        left, rows = _turned(self._left_product, self._left)
+        right, columns = _turned(self._right_product, self._right)
+        self._left.copy_(left)
+        self._right.copy_(right)
+        stack = torch.arange(len(rows), device=rows.device)[:, None, None]
+        self._square.copy_(self._square[stack, rows[:, :, None], columns[:, None, :]])
+
+    def update(self, gradient: Tensor) -> None:
+        """Move the parameters; a graph may capture it."""
+        options, (rate, mean_scale, square_scale) = self.options, self._scales.unbind()
+        begun = (rate > 0.0).to(gradient.dtype)
+        self._mean.lerp_(gradient, (1.0 - options.momentum) * begun)
+        turned = self._left.mT @ gradient @ self._right
+        self._square.lerp_(turned * turned, (1.0 - options.second_momentum) * begun)
+        mean = mean_scale * (self._left.mT @ self._mean @ self._right)
+        size = (self._square * square_scale).sqrt_()
+        update = self._left @ (mean / (size + options.epsilon)) @ self._right.mT
+        self.parameters.sub_(rate * update * self._mask)
 
 
 def _eigenbasis(product: Tensor) -> Tensor:

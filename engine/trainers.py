@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -85,7 +86,9 @@ class CpuTrainer:
 
 
 class TorchTrainer:
-    """Trains on a torch device."""
+    """Trains on a torch device; on CUDA all but the turns of the bases is captured once and replayed."""
+
+    EAGER_STEPS = 4  # before the capture, so that every library has set itself up
 
     def __init__(
         self, architecture: Architecture, seed: int, loss: LossOptions, soap: SoapOptions, device: str
@@ -93,15 +96,40 @@ class TorchTrainer:
         """Begin with random parameters, equal on every device."""
         self._device = torch.device(device)
         self._parameters = initial_parameters(architecture, seed).to(self._device)
-        self._gradient = torch_step(architecture, loss)
+        self._compute = torch_step(architecture, loss)
         self._optimizer = Soap(self._parameters, parameter_mask(architecture).to(self._device), soap)
         self._loss = torch.zeros((), device=self._device)
+        self._gradient = torch.zeros_like(self._parameters)
+        self._samples = torch.zeros(0, 5, device=self._device)
+        self._graphs: list[Any] = []  # gather, update
+        self._num_steps = 0
 
     def step(self, samples: FloatArray, learning_rate: float) -> None:
-        """Train on samples (N, 5)."""
-        batch = torch.from_numpy(samples).to(self._device, non_blocking=True)
-        self._loss, gradient = self._gradient(self._parameters, batch)
-        self._optimizer.step(gradient, learning_rate)
+        """Train on samples (N, 5), the same number each time."""
+        if len(self._samples) != len(samples):
+            self._samples = torch.zeros(len(samples), 5, device=self._device)
+            self._graphs.clear()
+        self._samples.copy_(torch.from_numpy(samples), non_blocking=True)
+        self._optimizer.prepare(learning_rate)
+        gather, update = self._gather, self._update
+        if self._device.type == "cuda" and self._num_steps >= self.EAGER_STEPS:
+            if not self._graphs:
+                self._graphs = [_captured(gather), _captured(update)]
+            gather, update = (graph.replay for graph in self._graphs)
+        gather()
+        if self._optimizer.due:
+            self._optimizer.turn()
+        update()
+        self._num_steps += 1
+
+    def _gather(self) -> None:
+        loss, gradient = self._compute(self._parameters, self._samples)
+        self._loss.copy_(loss)
+        self._gradient.copy_(gradient)
+        self._optimizer.gather(self._gradient)
+
+    def _update(self) -> None:
+        self._optimizer.update(self._gradient)
 
     def loss(self) -> float:
         """Give the loss of the latest step; waits for the device."""
@@ -114,3 +142,11 @@ class TorchTrainer:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _captured(work: Callable[[], None]) -> Any:
+    """Give a CUDA graph of `work`, which is recorded and not run."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph
