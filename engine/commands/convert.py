@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from ..errors import DeviceError, EngineError
+from ..errors import EngineError
 from ..message_stream import MessageStream
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
+from .packages import heavy_imports
 
 EXIT_ERROR = 3
 
@@ -73,14 +74,9 @@ def _for_a_program(
 def _convert(
     mesh: Path, settings: dict[str, Any], tell: Callable[[Message], None], snapshots: bool
 ) -> Converted:
-    try:
+    with heavy_imports():
         from ..conversion import convert
         from ..presets import convert_options
-    except ImportError as error:
-        raise DeviceError(
-            f"The engine's environment lacks {error.name}. Run `python build.py demo`, or check the engine in "
-            "the add-on's preferences."
-        ) from error
     return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
 
 
