@@ -9,6 +9,7 @@ import bpy
 
 from ...engine.protocol.scene import Camera
 from ..material_export import flat
+from ..progress_text import STARTING
 from ..scene_export import SceneExporter
 from .composite import Composite
 from .session import session
@@ -44,7 +45,10 @@ def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: 
         drawn.composite.upload(planes["combined"], planes["depth"])
         drawn.view.give_back(frame)
     drawn.composite.draw()
-    engine.update_stats("Neural Implicit", drawn.view.message or f"{drawn.view.samples} samples")
+    samples = drawn.view.samples
+    engine.update_stats(
+        "Neural Implicit", drawn.view.message or (f"{samples} samples" if samples else STARTING)
+    )
 
 
 def _drawn(engine: bpy.types.RenderEngine) -> _Drawn:

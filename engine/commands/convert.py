@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -47,19 +47,46 @@ def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
     if messages:
         stream = MessageStream.from_stdio()
         stream.handshake()
-        stream.exit_at_end_of_input(EXIT_ERROR)
-        code = _for_a_program(mesh, settings, stream.send, True)
-        stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
-        sys.exit(code)
+        _answer(stream, mesh, settings)
     if as_json:
         sys.exit(_for_a_program(mesh, settings, _send_line, settings["proxy"] is not None))
     _for_people(mesh, settings)
 
 
+def answer(stream: MessageStream, arguments: Sequence[str]) -> NoReturn:
+    """Convert as the arguments of this command say, tell the other side, and end the process."""
+    settings = command.make_context("convert", list(arguments)).params
+    del settings["messages"], settings["as_json"]
+    _answer(stream, settings.pop("mesh"), settings)
+
+
+def prepare(tell: Callable[[Message], None]) -> None:
+    """Import what a conversion needs and compile or load its kernels; says so, and goes on saying it.
+
+    Raises:
+        EngineError: A package is missing or does not work.
+    """
+    with heavy_imports():
+        from ..announcer import Announcer
+        from ..warm_up import FITTING_KERNELS, kernels_are_compiled, warm_up
+
+    announcer = Announcer(tell, 0)
+    compiled = kernels_are_compiled(FITTING_KERNELS)
+    with heavy_imports():
+        announcer.during("starting" if compiled else "compiling", 0.0, warm_up)
+
+
+def _answer(stream: MessageStream, mesh: Path, settings: dict[str, Any]) -> NoReturn:
+    stream.exit_at_end_of_input(EXIT_ERROR)
+    code = _for_a_program(mesh, settings, stream.send, True)
+    stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
+    sys.exit(code)
+
+
 def _for_a_program(
     mesh: Path, settings: dict[str, Any], send: Callable[[Message], None], snapshots: bool
 ) -> int:
-    send(Progress(phase="reading", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
+    send(Progress(phase="starting", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
     try:
         send(_convert(mesh, settings, send, snapshots))
     except EngineError as error:
@@ -77,6 +104,9 @@ def _convert(
     with heavy_imports():
         from ..conversion import convert
         from ..presets import convert_options
+        from ..warm_up import FITTING_KERNELS, kernels_are_compiled
+    if mesh.is_file() and not kernels_are_compiled(FITTING_KERNELS):  # one that is missing is told at once
+        prepare(tell)
     return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
 
 
