@@ -69,8 +69,14 @@ def _tag_redraw(engine: bpy.types.RenderEngine | None) -> None:
 
 def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
     space = context.space_data
+
+    def visible(evaluated: bpy.types.Object) -> bool:
+        if evaluated.type == "LIGHT" and space.local_view:
+            return True  # what is looked at alone is lit all the same
+        return evaluated.visible_in_viewport_get(space)
+
     try:
-        scene = drawn.exporter.export(depsgraph, lambda original: original.visible_in_viewport_get(space))
+        scene = drawn.exporter.export(depsgraph, visible)
     except OSError as error:
         drawn.view.fail(
             f"The scene could not be handed to the engine: {error.strerror}. Free some disk space."

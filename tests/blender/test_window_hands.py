@@ -9,6 +9,7 @@ from tests.blender.test_final_render import read
 from tests.blender.test_viewport import check_against_rays
 
 SAMPLES = 4
+PARTS = ["picked", "quad", "two", "local", "same", "escape"]
 FAR = 1e9
 SAME_PIXEL = (
     2  # pixels on silhouettes, whose one ray may fall to either side: the two matrices differ by a rounding
@@ -20,7 +21,7 @@ STOPS_S = 5.0  # the render itself would take minutes; the promise, a second, ho
 @pytest.fixture
 def hands(windowed_blender):
     """What a person found in one window."""
-    arguments = {**neural_spot(windowed_blender.folder), "samples": SAMPLES}
+    arguments = {**neural_spot(windowed_blender.folder), "samples": SAMPLES, "parts": PARTS}
     return windowed_blender.run_script("window_hands.py", arguments, window=True, timeout_s=900).check()
 
 
