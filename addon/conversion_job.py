@@ -291,5 +291,6 @@ def _write(read: SourceArrays, path: Path) -> SourceSurface:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError):
-        return f"{error.strerror or error} ({error.filename}). Free some disk space or permit writing there."
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The mesh could not be handed to the engine: {error.strerror or error}{where}. Free some disk space, or permit writing in {job_folder.conversions_place()}."
     return str(error)

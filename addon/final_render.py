@@ -26,6 +26,7 @@ from .engine_session import EngineSession
 from .final_request import PASSES, VIEW, RenderFailedError, enabled_passes, final_request
 from .progress_text import STARTING, phase_name
 from .scene_export import SceneExporter
+from .session_folder import disk_sentence
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     except (RenderFailedError, EngineProcessError) as error:
         _fail(engine, str(error))
     except OSError as error:
-        _fail(engine, f"The scene could not be handed to the engine: {error.strerror}. Free some disk space.")
+        _fail(engine, disk_sentence(error))
     except Exception as error:  # Blender would go on as if nothing had happened
         log.exception("the final render met a bug")
         _fail(engine, f"Rendering met a bug ({type(error).__name__}: {error}).")

@@ -11,6 +11,7 @@ from ...engine.protocol.scene import Camera
 from ..material_export import flat
 from ..progress_text import STARTING
 from ..scene_export import SceneExporter
+from ..session_folder import disk_sentence
 from .composite import Composite
 from .session import session
 from .view import PLANES, View, Wanted
@@ -30,6 +31,8 @@ def update(
 ) -> None:
     """Export what has changed and ask for a picture of it."""
     drawn = _drawn(engine)
+    if drawn is None:
+        return
     drawn.exporter.forget_updated(depsgraph)
     _export(drawn, context, depsgraph)
 
@@ -37,6 +40,8 @@ def update(
 def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
     """Draw the newest picture of the view, and ask for one of the camera it has now."""
     drawn = _drawn(engine)
+    if drawn is None:
+        return
     if drawn.view.want(_wanted(context, depsgraph)):
         session.listen()
     frame = drawn.view.take_frame()
@@ -51,11 +56,16 @@ def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: 
     )
 
 
-def _drawn(engine: bpy.types.RenderEngine) -> _Drawn:
+def _drawn(engine: bpy.types.RenderEngine) -> _Drawn | None:
+    """Give what belongs to a 3D view; None, and a sentence in the view, where there is no room for it."""
     drawn = getattr(engine, ATTRIBUTE, None)
     if drawn is None:
         reference = weakref.ref(engine)  # Blender frees the engine object when it drops the only reference
-        view = session.new_view(lambda: _tag_redraw(reference()))
+        try:
+            view = session.new_view(lambda: _tag_redraw(reference()))
+        except OSError as error:
+            engine.update_stats("Neural Implicit", disk_sentence(error))
+            return None
         drawn = _Drawn(view, SceneExporter(session.engine.folder), Composite())
         setattr(engine, ATTRIBUTE, drawn)
         weakref.finalize(engine, session.remove_view, view)
@@ -78,9 +88,7 @@ def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Deps
     try:
         scene = drawn.exporter.export(depsgraph, visible)
     except OSError as error:
-        drawn.view.fail(
-            f"The scene could not be handed to the engine: {error.strerror}. Free some disk space."
-        )
+        drawn.view.fail(disk_sentence(error))
         return
     drawn.view.load(scene)
     session.listen()
