@@ -10,6 +10,7 @@ from .conversion_job import ConversionJob
 STARTING = "Starting the engine"
 PHASES = {
     "starting": STARTING,
+    "ready": STARTING,
     "compiling": "Compiling for this computer, once",
     "reading": "Reading the surface",
     "checking": "Checking the surface",

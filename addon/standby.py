@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bpy
 
+from ..engine.protocol.messages import Progress
 from .blender_session import engine_python, temporary_folder
 from .engine_process import EngineProcess, EngineProcessError
 from .engine_python import EngineNotFoundError
@@ -32,6 +33,7 @@ class Standby:
         self._looked_at = 0.0
         self._retry_at = 0.0
         self._held_back = False
+        self.ready = False  # it has loaded all it needs
 
     @property
     def process_id(self) -> int | None:
@@ -46,7 +48,7 @@ class Standby:
 
     def take(self, python: Path) -> EngineProcess | None:
         """Give the engine away, if there is one of this interpreter that is alive."""
-        process, self._process = self._process, None
+        process, self._process, self.ready = self._process, None, False
         if process is not None and (process.python != python or not process.running):
             process.kill()
             return None
@@ -58,19 +60,29 @@ class Standby:
             bpy.app.timers.unregister(self._tick)
         if self._process is not None:
             self._process.kill()
-            self._process = None
+            self._process, self.ready = None, False
 
     def _tick(self) -> float | None:
         now = time.monotonic()
         if now - self._looked_at > KEPT_S or not keeps_engine_ready():
             self.stop()
             return None
-        if self._process is not None and not self._process.running:
-            log.info("the engine that stood by ended: %s", self._process.log_tail)
-            self._process, self._retry_at = None, now + RETRY_S
+        self._listen()
         if self._process is None and not self._held_back and now >= self._retry_at:
             self._start()
         return TICK_S
+
+    def _listen(self) -> None:
+        if self._process is None:
+            return
+        try:
+            self.ready |= any(isinstance(m, Progress) and m.phase == "ready" for m in self._process.poll())
+            if self._process.running:
+                return
+            log.info("the engine that stood by ended: %s", self._process.log_tail)
+        except EngineProcessError as error:
+            log.info("no engine stands by any more: %s", error)
+        self._process, self._retry_at, self.ready = None, time.monotonic() + RETRY_S, False
 
     def _start(self) -> None:
         try:

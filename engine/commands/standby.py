@@ -9,7 +9,7 @@ import click
 
 from ..errors import EngineError, ProtocolError
 from ..message_stream import MessageStream
-from ..protocol.messages import StartConversion
+from ..protocol.messages import Progress, StartConversion
 from .convert import EXIT_ERROR, answer, prepare
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def command() -> None:
     stream.exit_at_end_of_input(EXIT_ERROR, keep_messages=True)
     try:
         prepare(stream.send)
+        stream.send(Progress(phase="ready", step=0, num_steps=0, fraction=0.0))
     except EngineError as error:
         log.info("not ready beforehand: %s", error)  # the conversion meets it again, and tells
     try:

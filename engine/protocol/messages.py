@@ -84,7 +84,7 @@ class Progress(Message):
 
     kind: ClassVar[str] = "progress"
     phase: Literal[
-        "starting", "compiling", "reading", "checking", "sampling", "fitting", "measuring", "writing"
+        "starting", "compiling", "ready", "reading", "checking", "sampling", "fitting", "measuring", "writing"
     ]
     step: int
     num_steps: int

@@ -25,7 +25,7 @@ def folders():
     return set(job_folder.conversions_folder().iterdir())
 
 
-earlier = folders()  # tests share the installed extension's folder, and one of them kills Blender
+earlier = folders()
 
 
 def neural_objects():
