@@ -68,12 +68,12 @@ def prepare(tell: Callable[[Message], None]) -> None:
     """
     with heavy_imports():
         from ..announcer import Announcer
-        from ..warm_up import FITTING_KERNELS, kernels_are_compiled, warm_up
+        from ..warm_up import is_compiled, warm_up
 
     announcer = Announcer(tell, 0)
-    compiled = kernels_are_compiled(FITTING_KERNELS)
+    compiled = is_compiled("fitting")
     with heavy_imports():
-        announcer.during("starting" if compiled else "compiling", 0.0, warm_up)
+        announcer.during("starting" if compiled else "compiling", 0.0, lambda: warm_up("fitting"))
 
 
 def _answer(stream: MessageStream, mesh: Path, settings: dict[str, Any]) -> NoReturn:
@@ -104,8 +104,8 @@ def _convert(
     with heavy_imports():
         from ..conversion import convert
         from ..presets import convert_options
-        from ..warm_up import FITTING_KERNELS, kernels_are_compiled
-    if mesh.is_file() and not kernels_are_compiled(FITTING_KERNELS):  # one that is missing is told at once
+        from ..warm_up import is_compiled
+    if mesh.is_file() and not is_compiled("fitting"):  # one that is missing is told at once
         prepare(tell)
     return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
 

@@ -11,7 +11,7 @@ import click
 
 from ..message_stream import MessageStream
 from ..protocol.messages import Progress
-from ..warm_up import TRACING_KERNELS, kernels_are_compiled
+from ..warm_up import is_compiled, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,9 @@ def command(session: Path) -> None:
     stream = MessageStream.from_stdio()
     stream.handshake()
     stream.exit_at_end_of_input(keep_messages=True)  # also while it still imports
-    if not kernels_are_compiled(TRACING_KERNELS):
+    if not is_compiled("tracing"):
         stream.send(Progress(phase="compiling", step=0, num_steps=0, fraction=0.0))
+        warm_up("tracing")
     from ..server import Server  # numba and warp: after the greeting, so that the add-on never waits for them
 
     Server(stream, session).run()
