@@ -49,6 +49,7 @@ class Standby:
     def take(self, python: Path) -> EngineProcess | None:
         """Give the engine away, if there is one of this interpreter that is alive."""
         process, self._process, self.ready = self._process, None, False
+        self._held_back = True  # until the tab is drawn again, and tells whether something converts
         if process is not None and (process.python != python or not process.running):
             process.kill()
             return None
