@@ -5,7 +5,8 @@ demo          convert examples/spot.obj, render it beside native geometry in hea
 test          every check and every test; says what was skipped and why
 bench         print the tables of tests/benchmarks/
 extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources
-environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to
+environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to.
+              --oldest: also .venv-bpy-4.2.0, in which the tests then run as well
 clean         remove what the verbs made
 """
 
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from requirements.environments import ENGINE, HEADLESS_BLENDER, BuildError, prepare
+from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER, BuildError, prepare
 
 ROOT = Path(__file__).resolve().parent
 EXTENSION_FILES = ("blender_manifest.toml", "__init__.py", "LICENSE")
@@ -65,7 +66,9 @@ def main() -> int:
     _verb(verbs, "extension", extension).add_argument(
         "--output", type=Path, default=ROOT / "dist", help="a folder"
     )
-    _verb(verbs, "environments", environments)
+    _verb(verbs, "environments", environments).add_argument(
+        "--oldest", action="store_true", help="headless Blender 4.2.0 as well, for the tests"
+    )
     _verb(verbs, "clean", clean).add_argument(
         "--environments", action="store_true", help="the environments as well"
     )
@@ -86,9 +89,9 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int]) -> ar
 # ---- verbs
 
 
-def environments(_: argparse.Namespace) -> int:
-    """Make both environments."""
-    for environment in (ENGINE, HEADLESS_BLENDER):
+def environments(arguments: argparse.Namespace) -> int:
+    """Make the environments that the other verbs work in."""
+    for environment in (ENGINE, HEADLESS_BLENDER, *([OLDEST_BLENDER] if arguments.oldest else [])):
         print(f"{environment.name}: {prepare(environment)}")
     return 0
 
@@ -142,7 +145,7 @@ def clean(arguments: argparse.Namespace) -> int:
     """Remove what the verbs made."""
     folders = [ROOT / name for name in MADE]
     if arguments.environments:
-        folders += [environment.folder(ROOT) for environment in (ENGINE, HEADLESS_BLENDER)]
+        folders += [environment.folder(ROOT) for environment in (ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER)]
     for folder in folders:
         if folder.exists():
             print(f"removing {folder}")

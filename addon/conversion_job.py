@@ -11,21 +11,27 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from typing import Literal
 
 import bpy
 
 from . import job_folder, shape_memory
+from .animation_copy import left_behind
 from .engine_conversion import SILENCE_TIMEOUT_S, ConversionError, EngineConversion, EngineResult
 from .engine_process import EngineProcessError
 from .engine_python import EngineNotFoundError
-from .mesh_export import SourceSurface, SurfaceError, export_surface
+from .mesh_export import SourceArrays, SourceSurface, SurfaceError, read_source
 from .neural_object import NeuralShape, State, is_busy, meshes_of_job, store_shape
 from .properties import ConversionSettings
 from .source_object import hide_source, new_object, show_source, take_over_selection, with_uid
+from .standby import standby
 
 log = logging.getLogger(__name__)
+
+SMALL_MESH_S = 0.02  # so long a conversion waits for its file at once, and not until the next step
+_writer = futures.ThreadPoolExecutor(1, thread_name_prefix="source")
 
 JobState = Literal["waiting", "running", "finished", "failed", "cancelled", "gone"]
 USER_ERRORS = (SurfaceError, ConversionError, EngineProcessError, EngineNotFoundError, OSError)
@@ -60,6 +66,8 @@ class ConversionJob:
         self._material_slot = 0
         self._pending: tuple[EngineResult, State] | None = None  # waits for the end of Edit Mode
         self._folder: Path | None = None
+        self._python = Path()
+        self._writing: futures.Future[SourceSurface] | None = None  # the source's file, on another thread
 
     @property
     def active(self) -> bool:
@@ -94,11 +102,13 @@ class ConversionJob:
         if self._source() is None and not self.has_object:
             self.stop("gone")  # nothing tells any more where the object would go
             return True
-        changed = self.engine.poll(timeout_s)
-        if self.engine.failure:
-            self.fail(self.engine.failure)
-            return True
         try:
+            if self._writing is not None:
+                return self._begin_training(timeout_s)
+            changed = self.engine.poll(timeout_s)
+            if self.engine.failure:
+                self.fail(self.engine.failure)
+                return True
             return self._take_result() or changed
         except USER_ERRORS as error:
             self.fail(_sentence(error))
@@ -147,13 +157,23 @@ class ConversionJob:
         if source is None:
             raise SurfaceError(f"{self.name} was deleted before its turn came.")
         self.name = source.name
-        surface = export_surface(source, depsgraph)
-        self._note_materials(surface)
+        read = read_source(source, depsgraph)
+        self.warnings += left_behind(source)
         self._folder = job_folder.new_job_folder()
         self.engine = EngineConversion(python, self._folder, self._silence_timeout_s)
-        surface.save(self.engine.source)
-        self.engine.start(self._settings.arguments())
+        self._python, self._writing = python, _writer.submit(_write, read, self.engine.source)
         self.state = "running"
+        self._begin_training(SMALL_MESH_S)
+
+    def _begin_training(self, timeout_s: float) -> bool:
+        """Start the engine as soon as the source's file is written; whether that is done."""
+        assert self.engine is not None and self._writing is not None
+        if not futures.wait([self._writing], timeout_s).done:
+            return False
+        writing, self._writing = self._writing, None
+        self._note_materials(writing.result())
+        self.engine.start(self._settings.arguments(), standby.take(self._python))
+        return True
 
     def _note_materials(self, surface: SourceSurface) -> None:
         self._material_slot = surface.material_slot
@@ -245,8 +265,12 @@ class ConversionJob:
         self._object_uid = 0
 
     def _remove_files(self) -> None:
-        if self._folder is not None:
-            job_folder.remove(self._folder)
+        if self._folder is None:
+            return
+        folder = self._folder
+        job_folder.remove(folder)
+        if self._writing is not None:  # it may just be making a file there
+            self._writing.add_done_callback(lambda _: job_folder.remove(folder))
 
     def _source(self) -> bpy.types.Object | None:
         return with_uid(bpy.data.objects, self._source_uid)
@@ -259,7 +283,14 @@ class ConversionJob:
         return None if scene is None else scene.view_layers.get(self._view_layer_name)
 
 
+def _write(read: SourceArrays, path: Path) -> SourceSurface:
+    surface = read.surface()
+    surface.save(path)
+    return surface
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError):
-        return f"{error.strerror or error} ({error.filename}). Free some disk space or permit writing there."
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The mesh could not be handed to the engine: {error.strerror or error}{where}. Free some disk space, or permit writing in {job_folder.conversions_place()}."
     return str(error)

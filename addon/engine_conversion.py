@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.errors import WeightsFileError
-from ..engine.protocol.messages import Converted, Failure, Message, Progress, Snapshot
+from ..engine.protocol.messages import Converted, Failure, Message, Progress, Snapshot, StartConversion
 from ..engine.protocol.weights import NeuralWeights
 from .engine_process import EngineProcess, EngineProcessError
 
@@ -61,15 +61,24 @@ class EngineConversion:
         self._heard = time.monotonic()
         self._process = EngineProcess(python, log_path=folder / "engine.log")
 
-    def start(self, settings: Sequence[str]) -> None:
+    def start(self, settings: Sequence[str], ready: EngineProcess | None = None) -> None:
         """Start the engine on the source file; returns at once.
+
+        Args:
+            settings: Options of `python -m engine convert`.
+            ready: An engine that stands by; None: another one is started.
 
         Raises:
             EngineProcessError: The interpreter cannot be started.
         """
         files = ["-o", str(self.weights), "--report", str(self.report), "--proxy", str(self.proxy)]
         self._heard = time.monotonic()
-        self._process.start(["convert", str(self.source), *files, "--messages", *settings])
+        arguments = (str(self.source), *files, *settings)
+        if ready is None:
+            self._process.start(["convert", "--messages", *arguments])
+            return
+        self._process = ready
+        ready.send(StartConversion(arguments=arguments))
 
     @property
     def running(self) -> bool:

@@ -61,6 +61,7 @@ class EngineProcess:
         self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
         self._drained = False  # everything the process said has been handed out
         self._ending = False  # we asked for the end
+        self._killed = False
         self._failed = False  # the engine itself said why it ends
         self._threads: list[threading.Thread] = []
 
@@ -103,7 +104,7 @@ class EngineProcess:
     @property
     def running(self) -> bool:
         """Whether the process is alive."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and not self._killed and self._process.poll() is None
 
     @property
     def process_id(self) -> int | None:
@@ -178,12 +179,13 @@ class EngineProcess:
                 self.kill()
 
     def kill(self) -> None:
-        """End the process at once; what it has written to disk stays."""
+        """End the process at once; what it has written to disk stays. Nobody waits until its memory is freed."""
         self._ending = True
         self._outbox.put(None)
-        if self._process is not None:
+        if self._process is not None and not self._killed:
+            self._killed = True
             self._process.kill()
-            self._process.wait(END_TIMEOUT_S)
+            threading.Thread(target=self._process.wait, name="engine end", daemon=True).start()
 
     def _check_start(self) -> None:
         if self.welcome is None and time.monotonic() >= self._deadline:

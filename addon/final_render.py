@@ -12,12 +12,21 @@ import bpy
 import numpy as np
 
 from ..engine.protocol.frames import frame_bytes
-from ..engine.protocol.messages import Failure, FrameReady, RenderProgress, RenderView, ViewCancelled
+from ..engine.protocol.messages import (
+    Failure,
+    FrameReady,
+    Progress,
+    RenderProgress,
+    RenderView,
+    ViewCancelled,
+)
 from .blender_session import new_engine_session
 from .engine_process import EngineProcessError
 from .engine_session import EngineSession
 from .final_request import PASSES, VIEW, RenderFailedError, enabled_passes, final_request
+from .progress_text import STARTING, phase_name
 from .scene_export import SceneExporter
+from .session_folder import disk_sentence
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +58,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     except (RenderFailedError, EngineProcessError) as error:
         _fail(engine, str(error))
     except OSError as error:
-        _fail(engine, f"The scene could not be handed to the engine: {error.strerror}. Free some disk space.")
+        _fail(engine, disk_sentence(error))
     except Exception as error:  # Blender would go on as if nothing had happened
         log.exception("the final render met a bug")
         _fail(engine, f"Rendering met a bug ({type(error).__name__}: {error}).")
@@ -73,6 +82,7 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
     session.ensure_running(at_once=True)
     x0, y0, x1, y1 = request.region or (0, 0, request.width, request.height)
     slots = session.reserve(VIEW, frame_bytes(request.planes, x1 - x0, y1 - y0))
+    engine.update_stats("", STARTING)
     result = engine.begin_result(0, 0, x1 - x0, y1 - y0, layer=depsgraph.view_layer.name)
     finished = False
     try:
@@ -93,6 +103,8 @@ def _receive(
         message = session.receive(LISTEN_S)
         if isinstance(message, Failure) and message.request in (-1, request.request):
             raise RenderFailedError(message.message)
+        if isinstance(message, Progress):
+            engine.update_stats("", phase_name(message))
         if isinstance(message, RenderProgress) and message.request == request.request:
             engine.update_progress(message.fraction)
         if isinstance(message, FrameReady) and message.request == request.request:

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ..engine.protocol.scene import MeshGeometry
+from .mesh_arrays import read_array, read_mesh
 from .session_folder import SessionFolder
 
 CONVERTIBLE = {"CURVE", "SURFACE", "FONT", "META"}  # types that are no mesh, but give one
@@ -54,34 +55,30 @@ def evaluated_mesh(evaluated: bpy.types.Object) -> Iterator[bpy.types.Mesh | Non
 
 def read_triangles(mesh: bpy.types.Mesh) -> TriangleArrays | None:
     """Copy a mesh; None where it has no triangle with finite corners."""
-    mesh.calc_loop_triangles()
-    num_triangles = len(mesh.loop_triangles)
-    if num_triangles == 0:
+    if len(mesh.polygons) == 0:
         return None
-    vertices = _bulk(mesh.vertices, "co", np.float32, (len(mesh.vertices), 3))
-    triangles = _bulk(mesh.loop_triangles, "vertices", np.int32, (num_triangles, 3))
-    materials = _bulk(mesh.loop_triangles, "material_index", np.int32, (num_triangles,))
-    normals = _corner_normals(mesh, num_triangles)
+    arrays = read_mesh(mesh)
+    corners, faces = arrays.triangles()
+    vertices, triangles = arrays.positions, arrays.corner_vertices[corners]
+    materials = None if arrays.face_materials is None else arrays.materials(faces)
+    normals = _corner_normals(mesh)
+    normals = None if normals is None else normals[corners]
     finite = np.isfinite(vertices).all(axis=1)
     if not finite.all():  # the tracer's tree cannot hold them
         kept = finite[triangles].all(axis=1)
         vertices = np.where(finite[:, None], vertices, np.float32(0.0))
-        triangles, materials = triangles[kept], materials[kept]
+        triangles = triangles[kept]
+        materials = None if materials is None else materials[kept]
         normals = None if normals is None else normals[kept]
     if len(triangles) == 0:
         return None
-    return TriangleArrays(vertices, triangles, normals, materials if materials.any() else None)
+    return TriangleArrays(
+        vertices, triangles, normals, materials if materials is not None and materials.any() else None
+    )
 
 
-def _corner_normals(mesh: bpy.types.Mesh, num_triangles: int) -> np.ndarray | None:
+def _corner_normals(mesh: bpy.types.Mesh) -> np.ndarray | None:
+    """Give the normals (C, 3) of all corners; None where every face is flat."""
     if mesh.normals_domain == "FACE":
         return None
-    normals = _bulk(mesh.corner_normals, "vector", np.float32, (len(mesh.loops), 3))
-    loops = _bulk(mesh.loop_triangles, "loops", np.int32, (num_triangles, 3))
-    return normals[loops]
-
-
-def _bulk(collection: object, attribute: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    values = np.empty(int(np.prod(shape)), dtype)
-    collection.foreach_get(attribute, values)  # type: ignore[attr-defined]
-    return values.reshape(shape)
+    return read_array(mesh.corner_normals, "vector", np.float32, (len(mesh.loops), 3))

@@ -22,11 +22,16 @@ def conversions_folder() -> Path:
     Raises:
         OSError: It cannot be made.
     """
-    if ROOT_PACKAGE.startswith("bl_ext."):
-        return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path="conversions", create=True))
-    folder = Path(bpy.app.tempdir) / "neural_implicit_conversions"  # not installed as an extension
-    folder.mkdir(exist_ok=True)
+    folder = conversions_place()
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def conversions_place() -> Path:
+    """Give where that folder is, or would be."""
+    if ROOT_PACKAGE.startswith("bl_ext."):
+        return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path="conversions", create=False))
+    return Path(bpy.app.tempdir) / "neural_implicit_conversions"  # not installed as an extension
 
 
 def new_job_folder() -> Path:

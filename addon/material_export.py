@@ -6,6 +6,7 @@ evaluated.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import bpy
@@ -71,6 +72,8 @@ def export_light(light: bpy.types.Light, world_from_light: Matrix) -> Light:
         shape=shape if shape in AREA_SHAPES else "SQUARE",
         size=size,
         size_y=float(light.size_y) if shape in ("RECTANGLE", "ELLIPSE") else size,
+        spread=float(getattr(light, "spread", math.pi)),
+        normalize=bool(getattr(light, "normalize", True)),  # 4.5 and later
         cast_shadow=bool(light.use_shadow),
     )
 

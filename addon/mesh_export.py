@@ -6,13 +6,14 @@ and surfaces. Vertices are in the object's own space, in float64; nothing depend
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
+
+from .geometry_export import evaluated_mesh
+from .mesh_arrays import MeshArrays, read_mesh
 
 SURFACE_TYPES = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 FLAT_SCALE = 1e-12  # of the largest scale: float32 matrices hold nothing below
@@ -63,67 +64,86 @@ def check_type(obj: bpy.types.Object) -> None:
 
 
 def export_surface(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> SourceSurface:
-    """Read an object's triangles as the viewport shows them; edits under way in Edit Mode included.
+    """Read an object's triangles and check them; see `read_source` for the arguments.
+
+    Raises:
+        SurfaceError: It has no surface, or one that is no use.
+    """
+    return read_source(obj, depsgraph).surface()
+
+
+def read_source(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> SourceArrays:
+    """Copy an object's faces as the viewport shows them; edits under way in Edit Mode included.
 
     Args:
         obj: An original object; one from a linked library does as well.
         depsgraph: The evaluated scene it is in.
 
     Raises:
-        SurfaceError: It has no surface, or one that is no use.
+        SurfaceError: It has no surface, as far as that can be seen without looking at each face.
     """
     check_type(obj)
     if obj.mode == "EDIT":
         obj.update_from_editmode()
         depsgraph.update()
-    with _evaluated_mesh(obj.evaluated_get(depsgraph), obj.name) as mesh:
-        mesh.calc_loop_triangles()
-        vertices = np.empty(3 * len(mesh.vertices), np.float32)
-        triangles = np.empty(3 * len(mesh.loop_triangles), np.int32)
-        materials = np.empty(len(mesh.loop_triangles), np.int32)
-        areas = np.empty(len(mesh.loop_triangles), np.float32)
-        mesh.vertices.foreach_get("co", vertices)
-        mesh.loop_triangles.foreach_get("vertices", triangles)
-        mesh.loop_triangles.foreach_get("material_index", materials)
-        mesh.loop_triangles.foreach_get("area", areas)
-    surface = SourceSurface(
-        name=obj.name,
-        vertices=vertices.reshape(-1, 3).astype(np.float64),
-        triangles=triangles.reshape(-1, 3),
-        material_slot=_largest(materials, areas),
-        num_materials=len(np.unique(materials)),
-    )
-    _check_surface(surface, obj)
-    return surface
-
-
-@contextlib.contextmanager
-def _evaluated_mesh(evaluated: bpy.types.Object, name: str) -> Iterator[bpy.types.Mesh]:
     try:
-        mesh = evaluated.to_mesh()
+        with evaluated_mesh(obj.evaluated_get(depsgraph)) as mesh:
+            if mesh is None or len(mesh.polygons) == 0:
+                raise SurfaceError(_why_no_faces(obj, 0 if mesh is None else len(mesh.vertices)))
+            return SourceArrays(name=obj.name, arrays=read_mesh(mesh))
     except RuntimeError as error:
         raise SurfaceError(
-            f"{name} has no geometry that can be read ({error}). Convert it to a mesh first."
+            f"{obj.name} has no geometry that can be read ({error}). Convert it to a mesh first."
         ) from error
-    try:
-        yield mesh
-    finally:
-        evaluated.to_mesh_clear()
 
 
-def _check_surface(surface: SourceSurface, obj: bpy.types.Object) -> None:
-    if len(surface.triangles) == 0:
-        raise SurfaceError(_why_no_faces(surface, obj))
-    used = np.unique(surface.triangles)
-    num_bad = int((~np.isfinite(surface.vertices[used])).any(axis=1).sum())
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourceArrays:
+    """A source as it was when it was read; knows nothing of Blender any more, so any thread may go on with it."""
+
+    name: str
+    arrays: MeshArrays
+
+    def surface(self) -> SourceSurface:
+        """Cut it into triangles and check them.
+
+        Raises:
+            SurfaceError: Coordinates are not finite numbers.
+        """
+        corners, faces = self.arrays.triangles()
+        vertices, triangles = self.arrays.positions, self.arrays.corner_vertices[corners]
+        _check_finite(self.name, vertices, triangles)
+        covered = _covered(self.arrays.materials(faces), vertices[triangles])
+        return SourceSurface(
+            name=self.name,
+            vertices=vertices.astype(np.float64),
+            triangles=triangles,
+            material_slot=int(np.argmax(covered)),
+            num_materials=int((covered > 0.0).sum()),
+        )
+
+
+def _check_finite(name: str, vertices: np.ndarray, triangles: np.ndarray) -> None:
+    used = np.zeros(len(vertices), bool)
+    used[triangles] = True
+    num_bad = int((used & ~np.isfinite(vertices).all(axis=1)).sum())
     if num_bad:
         raise SurfaceError(
-            f"{surface.name} has {num_bad} vertices whose coordinates are not finite numbers. Delete or repair them "
+            f"{name} has {num_bad} vertices whose coordinates are not finite numbers. Delete or repair them "
             "(a modifier may have made them), then convert again."
         )
 
 
-def _why_no_faces(surface: SourceSurface, obj: bpy.types.Object) -> str:
+def _covered(materials: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Give the area that each material slot covers."""
+    if not materials.any():
+        return np.ones(1)
+    edges = corners[:, 1:].astype(np.float64) - corners[:, :1]
+    areas = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
+    return np.bincount(np.maximum(materials, 0), areas)
+
+
+def _why_no_faces(obj: bpy.types.Object, num_vertices: int) -> str:
     if obj.type == "META":
         family = obj.name.partition(".")[0]
         return (
@@ -134,17 +154,8 @@ def _why_no_faces(surface: SourceSurface, obj: bpy.types.Object) -> str:
             f"{obj.name} has no faces. Give it an extrusion, a bevel depth or a fill mode (Properties > Data > "
             "Geometry), then convert again."
         )
-    found = (
-        f"only {len(surface.vertices)} loose vertices or edges" if len(surface.vertices) else "it is empty"
-    )
+    found = f"only {num_vertices} loose vertices or edges" if num_vertices else "it is empty"
     return (
-        f"{surface.name} has no faces; {found}. Fill its faces, or realize its instances if geometry nodes make them, "
+        f"{obj.name} has no faces; {found}. Fill its faces, or realize its instances if geometry nodes make them, "
         "then convert again."
     )
-
-
-def _largest(materials: np.ndarray, areas: np.ndarray) -> int:
-    if len(materials) == 0:
-        return 0
-    covered = np.bincount(np.maximum(materials, 0), np.nan_to_num(areas, posinf=0.0))
-    return int(np.argmax(covered))

@@ -11,6 +11,7 @@ from . import (
     redraw,
     render_engine,
     shape_memory,
+    standby,
 )
 
 MODULES = (
@@ -21,5 +22,6 @@ MODULES = (
     panels,
     shape_memory,
     conversion_queue,
+    standby,
     render_engine,
 )

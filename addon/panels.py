@@ -22,6 +22,7 @@ from .neural_object import (
 from .preferences import draw_engine_state, engine_python_preference
 from .progress_text import detail_texts, fraction, phase_text, report_rows
 from .properties import ACTIVATION_NAMES, scene_settings
+from .standby import standby
 from .text_lines import draw_text
 
 
@@ -38,6 +39,7 @@ class NEURAL_IMPLICIT_PT_convert(_Panel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
+        standby.look(queue.busy)
         layout = self.layout
         _draw_settings(layout, context)
         column = layout.column()

@@ -17,6 +17,12 @@ def engine_python_preference() -> str:
     return addon.preferences.engine_python if addon is not None and addon.preferences is not None else ""
 
 
+def keeps_engine_ready() -> bool:
+    """Whether an engine may stand by for the next conversion."""
+    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
+    return addon is None or addon.preferences is None or addon.preferences.keep_engine_ready
+
+
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     """What belongs to this computer and not to a file."""
 
@@ -28,11 +34,18 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         f"The environment variable {ENVIRONMENT_VARIABLE} goes before it",
         subtype="FILE_PATH",
     )
+    keep_engine_ready: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Keep an Engine Ready",
+        description="While the tab Neural Implicit is in use, an engine waits for the next conversion, so that its first "
+        "shape is seen within seconds. It takes about half a gigabyte of memory",
+        default=True,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the interpreter's path and what works with it."""
         layout = self.layout
         layout.prop(self, "engine_python")
+        layout.prop(self, "keep_engine_ready")
         draw_engine_state(layout, context)
 
 

@@ -7,7 +7,11 @@ from typing import Any
 from ..engine.protocol.messages import Progress
 from .conversion_job import ConversionJob
 
+STARTING = "Starting the engine"
 PHASES = {
+    "starting": STARTING,
+    "ready": STARTING,
+    "compiling": "Compiling for this computer, once",
     "reading": "Reading the surface",
     "checking": "Checking the surface",
     "sampling": "Measuring distances",
@@ -33,7 +37,12 @@ def phase_text(job: ConversionJob) -> str:
     if job.waits_for_edit_mode:
         return "Done: leave Edit Mode to see it"
     progress = job.engine.progress if job.engine is not None else None
-    return PHASES[progress.phase] if progress is not None else "Starting the engine"
+    return phase_name(progress) if progress is not None else STARTING
+
+
+def phase_name(progress: Progress) -> str:
+    """Give what an engine says it is doing."""
+    return PHASES[progress.phase]
 
 
 def fraction(job: ConversionJob) -> float:

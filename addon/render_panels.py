@@ -23,13 +23,11 @@ NOT_READ = (
 )  # parts of names; EEVEE's light panel says more
 
 
-class NEURAL_IMPLICIT_PT_sampling(bpy.types.Panel):
-    """Samples per pixel."""
+class _Panel:
+    """In the Properties editor, while our engine is chosen."""
 
-    bl_label = "Sampling"
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
-    bl_context = "render"
     COMPAT_ENGINES = {ENGINE}
 
     @classmethod
@@ -37,57 +35,50 @@ class NEURAL_IMPLICIT_PT_sampling(bpy.types.Panel):
         """Show it while our engine is chosen."""
         return context.engine in cls.COMPAT_ENGINES
 
-    def draw(self, context: bpy.types.Context) -> None:
-        """Draw the two numbers."""
+    def column(self) -> bpy.types.UILayout:
+        """Give a column with names on the left, as all of Blender's render settings have."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        settings = context.scene.neural_implicit_render
-        layout.prop(settings, "viewport_samples")
-        layout.prop(settings, "samples")
+        return layout
 
 
-class NEURAL_IMPLICIT_PT_film(bpy.types.Panel):
+class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
+    """Samples per pixel."""
+
+    bl_label = "Sampling"
+    bl_context = "render"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the two numbers."""
+        column, settings = self.column(), context.scene.neural_implicit_render
+        column.prop(settings, "viewport_samples")
+        column.prop(settings, "samples")
+
+
+class NEURAL_IMPLICIT_PT_film(_Panel, bpy.types.Panel):
     """Transparency of the background."""
 
     bl_label = "Film"
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
     bl_context = "render"
     bl_options = {"DEFAULT_CLOSED"}
-    COMPAT_ENGINES = {ENGINE}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Show it while our engine is chosen."""
-        return context.engine in cls.COMPAT_ENGINES
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the switch."""
-        self.layout.use_property_split = True
-        self.layout.prop(context.scene.render, "film_transparent", text="Transparent")
+        self.column().prop(context.scene.render, "film_transparent", text="Transparent")
 
 
-class NEURAL_IMPLICIT_PT_passes(bpy.types.Panel):
+class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):
     """Passes the engine can write."""
 
     bl_label = "Passes"
-    bl_space_type = "PROPERTIES"
-    bl_region_type = "WINDOW"
     bl_context = "view_layer"
-    COMPAT_ENGINES = {ENGINE}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Show it while our engine is chosen."""
-        return context.engine in cls.COMPAT_ENGINES
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a switch for each pass."""
-        layout = self.layout
-        layout.use_property_split = True
+        column = self.column()
         for name in ("use_pass_combined", "use_pass_z", "use_pass_normal", "use_pass_object_index"):
-            layout.prop(context.view_layer, name)
+            column.prop(context.view_layer, name)
 
 
 CLASSES = (NEURAL_IMPLICIT_PT_sampling, NEURAL_IMPLICIT_PT_film, NEURAL_IMPLICIT_PT_passes)

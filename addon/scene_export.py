@@ -52,7 +52,7 @@ class SceneExporter:
 
         Args:
             depsgraph: Evaluated, in the mode that is drawn.
-            visible: Whether an original object is to be drawn; an instance goes by its instancer.
+            visible: Whether an evaluated object is to be drawn; an instance goes by its instancer.
 
         Raises:
             OSError: The session's folder is full.
@@ -61,7 +61,7 @@ class SceneExporter:
         self._visited = set()
         for instance in depsgraph.object_instances:
             owner = instance.parent if instance.is_instance else instance.object
-            if instance.show_self and visible(owner.original):
+            if instance.show_self and visible(owner):
                 building.add(instance)
         self._geometries = {uid: self._geometries[uid] for uid in self._visited}
         scene = depsgraph.scene

@@ -38,7 +38,11 @@ class SessionFolder:
         path = self.blobs / name
         if not path.exists():
             half = path.with_suffix(".part")
-            half.write_bytes(data)
+            try:
+                half.write_bytes(data)
+            except OSError:
+                half.unlink(missing_ok=True)  # it fills a disk that is full
+                raise
             half.replace(path)
         return name
 
@@ -62,3 +66,11 @@ class SessionFolder:
         """Remove the folder; a file that another process still holds stays behind."""
         atexit.unregister(self.remove)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def disk_sentence(error: OSError) -> str:
+    """Say why a scene could not be stored for the engine, and what to do."""
+    return (
+        f"The scene could not be handed to the engine: {error.strerror or error} ({error.filename or 'temporary folder'}). "
+        "Free some disk space there, or choose another Temporary Files folder in Preferences > File Paths and restart Blender."
+    )

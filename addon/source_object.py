@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import bpy
 
+from .animation_copy import copy_animation
+
 TRANSFORM = (
     *("location", "rotation_mode", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "scale"),
     *("delta_location", "delta_rotation_euler", "delta_rotation_quaternion", "delta_scale"),
 )
+DEFORMING = ("ARMATURE", "LATTICE")  # parents whose deformation is in the shape already
 DISPLAY = ("color", "pass_index", "show_name", "show_in_front", "hide_select")
 
 
@@ -21,7 +24,7 @@ def with_uid(collection: bpy.types.bpy_prop_collection, uid: int) -> bpy.types.I
 def new_object(
     source: bpy.types.Object, mesh: bpy.types.Mesh, scene: bpy.types.Scene, material_slot: int
 ) -> bpy.types.Object:
-    """Make an object for `mesh` that stands where `source` stands: transform, parent, constraints, collections.
+    """Make an object for `mesh` that stands and moves as `source` does: transform, parent, constraints, animation, collections.
 
     Args:
         source: The object that was converted, local or from a library.
@@ -31,7 +34,7 @@ def new_object(
     """
     obj = bpy.data.objects.new(mesh.name, mesh)
     obj.parent = source.parent
-    obj.parent_type = source.parent_type
+    obj.parent_type = "OBJECT" if source.parent_type in DEFORMING else source.parent_type
     if source.parent_type == "BONE":
         obj.parent_bone = source.parent_bone
     elif source.parent_type in ("VERTEX", "VERTEX_3"):
@@ -41,22 +44,12 @@ def new_object(
         setattr(obj, name, getattr(source, name))
     for constraint in source.constraints:
         obj.constraints.copy(constraint)
-    _share_animation(source, obj)
+    copy_animation(source, obj)
     if material_slot < len(source.material_slots) and not mesh.materials:
         mesh.materials.append(source.material_slots[material_slot].material)
     for collection in _local_collections(source, scene):
         collection.objects.link(obj)
     return obj
-
-
-def _share_animation(source: bpy.types.Object, obj: bpy.types.Object) -> None:
-    animation = source.animation_data
-    if animation is None or animation.action is None:
-        return
-    ours = obj.animation_data_create()
-    ours.action = animation.action
-    if getattr(animation, "action_slot", None) is not None:  # from 4.4
-        ours.action_slot = animation.action_slot
 
 
 def _local_collections(source: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Collection]:

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {  # name -> what `--help` says
     "measure": "Compare weights with the mesh they were made from.",
     "info": "Print what a weights file holds.",
     "doctor": "Say what works on this machine, and what to do about what does not.",
+    "standby": "Get ready for one conversion that the add-on may ask for.",
     "serve": "Answer the add-on: scenes in, pictures out.",
 }
 

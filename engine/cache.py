@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER_VARIABLE = "NEURAL_IMPLICIT_CACHE"
+NUMBAS_OWN = "UserProvidedCacheLocator,UserWideCacheLocator"  # for functions of other packages
 
 
 def cache_folder() -> Path:
@@ -24,4 +25,7 @@ def cache_folder() -> Path:
 def use_cache_folder() -> None:
     """Point Numba and Warp at the folder; call it before either is imported."""
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
+    os.environ.setdefault(
+        "NUMBA_CACHE_LOCATOR_CLASSES", f"{__package__}.kernel_cache.KernelCacheLocator,{NUMBAS_OWN}"
+    )
     os.environ.setdefault("WARP_CACHE_PATH", str(cache_folder() / "warp"))

@@ -31,7 +31,13 @@ class MaterialTable:
         """
         chosen = materials or (Material(),)
         for number, material in enumerate(chosen):
-            values = (*material.base_color, material.metallic, material.roughness, material.specular)
+            values = (
+                *material.base_color,
+                material.metallic,
+                material.roughness,
+                material.specular,
+                material.alpha,
+            )
             if not np.isfinite((*values, material.ior, *material.emission)).all():
                 raise SceneError(f"Material {number} has a number that is not finite; check its sliders.")
         metallic = np.clip([m.metallic for m in chosen], 0.0, 1.0)
@@ -42,6 +48,8 @@ class MaterialTable:
         self.metallic = metallic.astype(np.float32)
         self.ior = np.array(ior, np.float32)
         self.alpha = np.array(alpha, np.float32)
+        self.opacity = np.clip([m.alpha for m in chosen], 0.0, 1.0).astype(np.float32)
+        self.opaque = bool((self.opacity == 1.0).all())
         self.shares = np.array([microfacets.reflected_shares(a, i) for a, i in zip(alpha, ior)])
         self.shines = np.array([m.metallic > 0.0 or i > 1.0 + 1e-4 for m, i in zip(chosen, ior)])
 

@@ -38,6 +38,7 @@ class MessageStream:
         self._received: queue.SimpleQueue[Message | ProtocolError | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._exit_code: int | None = None
+        self._keep_messages = True
         threading.Thread(target=self._read, name="message reader", daemon=True).start()
 
     @classmethod
@@ -113,9 +114,9 @@ class MessageStream:
             raise item
         return item
 
-    def exit_at_end_of_input(self, exit_code: int = 0) -> None:
-        """From now on end the process as soon as the other side ends; messages are no longer kept."""
-        self._exit_code = exit_code
+    def exit_at_end_of_input(self, exit_code: int = 0, keep_messages: bool = False) -> None:
+        """From now on end the process as soon as the other side ends; messages are kept only where asked for."""
+        self._exit_code, self._keep_messages = exit_code, keep_messages
         if self.ended:
             os._exit(exit_code)
 
@@ -144,7 +145,7 @@ class MessageStream:
     def _read(self) -> None:
         try:
             for item in read_messages(self._input):
-                if self._exit_code is None:
+                if self._exit_code is None or self._keep_messages:
                     self._received.put(item)
         except OSError as error:
             log.warning("reading messages failed: %s", error)

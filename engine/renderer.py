@@ -25,6 +25,7 @@ from .shading import shade
 from .surfaces import find_surfaces
 from .tile_planes import background_planes, fill_planes
 from .transforms import Array
+from .transparency import see_through, solid_surfaces
 
 __all__ = [
     "Picture",
@@ -154,10 +155,13 @@ class _Frame:
         x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
         offset_x, offset_y = pixel_offset(sample)
         rays = self.camera.rays(x + offset_x, y + offset_y)
-        surfaces = find_surfaces(self.prepared, rays)
+        opaque = self.prepared.materials.opaque
+        surfaces = (find_surfaces if opaque else solid_surfaces)(self.prepared, rays)
         color = np.empty((len(rays), 4), np.float32)
         color[:] = (0, 0, 0, 0) if self.prepared.film_transparent else (*self.prepared.world_color, 1.0)
-        if "combined" in self.request.planes and len(surfaces.rays):
+        if not opaque:
+            color = see_through(self.prepared, rays, color[0], x, y, sample, self.request.seed)
+        elif "combined" in self.request.planes and len(surfaces.rays):
             hit = surfaces.rays
             color[hit, :3] = shade(self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed)
             color[hit, 3] = 1.0

@@ -8,8 +8,9 @@ from .lights import LightSource
 from .materials import Bsdf
 from .sample_patterns import sample_1d, sample_2d
 from .scene import PreparedScene
-from .surfaces import Surfaces, occluded
+from .surfaces import Surfaces
 from .transforms import Array, dot
+from .transmission import transmitted
 
 SHADOW_END = 1.0 - 1e-5  # share of the way to a light: a lamp must not be hidden by rounding at its own place
 
@@ -43,11 +44,12 @@ def _from_light(
     found = light.sample(surfaces.points, square)
     facing = (dot(surfaces.normals, found.directions) > 0.0) & found.brought.any(axis=1)
     rows = np.flatnonzero(facing)
+    share: Array = np.ones((len(rows), 1), np.float32)
     if light.cast_shadow:
-        rows = _lit(scene, surfaces, rows, found.directions[rows], found.distances[rows])
+        rows, share = _lit(scene, surfaces, rows, found.directions[rows], found.distances[rows])
     if len(rows):
         reflected, _ = bsdf.take(rows).reflect(found.directions[rows])
-        result[rows] = reflected * found.brought[rows]
+        result[rows] = share * reflected * found.brought[rows]
     return result
 
 
@@ -56,15 +58,18 @@ def _from_world(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, choice: Ar
     directions, weight = bsdf.sample(choice, square)
     directions = directions.astype(np.float64)
     rows = np.flatnonzero(weight.any(axis=1))
-    rows = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
-    result[rows] = weight[rows] * scene.world_color
+    rows, share = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
+    result[rows] = share * weight[rows] * scene.world_color
     return result
 
 
-def _lit(scene: PreparedScene, surfaces: Surfaces, rows: Array, directions: Array, distances: Array) -> Array:
-    """Give those of `rows` whose way along `directions` is free for `distances`."""
+def _lit(
+    scene: PreparedScene, surfaces: Surfaces, rows: Array, directions: Array, distances: Array
+) -> tuple[Array, Array]:
+    """Give those of `rows` that light reaches along `directions` from `distances`, and its share (K, 1) that does."""
     if not len(rows):
-        return rows
+        return rows, np.ones((0, 1), np.float32)
     origins = surfaces.shadow_origins(rows, directions)
-    free: Array = rows[~occluded(scene, origins, directions, distances * SHADOW_END)]
-    return free
+    share = transmitted(scene, origins, directions, distances * SHADOW_END)
+    lit = np.flatnonzero(share)
+    return rows[lit], share[lit, None]

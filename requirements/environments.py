@@ -83,6 +83,13 @@ HEADLESS_BLENDER = Environment(
     download_mb=400,
     disk_mb=970,
 )
+OLDEST_BLENDER = Environment(
+    name=".venv-bpy-4.2.0",
+    lists=("bpy-4.2.0.txt",),
+    purpose="headless Blender 4.2.0, the oldest the extension runs in",
+    download_mb=540,
+    disk_mb=1600,
+)
 
 
 def check_python() -> None:

@@ -9,7 +9,9 @@ import bpy
 
 from ...engine.protocol.scene import Camera
 from ..material_export import flat
+from ..progress_text import STARTING
 from ..scene_export import SceneExporter
+from ..session_folder import disk_sentence
 from .composite import Composite
 from .session import session
 from .view import PLANES, View, Wanted
@@ -29,6 +31,8 @@ def update(
 ) -> None:
     """Export what has changed and ask for a picture of it."""
     drawn = _drawn(engine)
+    if drawn is None:
+        return
     drawn.exporter.forget_updated(depsgraph)
     _export(drawn, context, depsgraph)
 
@@ -36,6 +40,8 @@ def update(
 def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
     """Draw the newest picture of the view, and ask for one of the camera it has now."""
     drawn = _drawn(engine)
+    if drawn is None:
+        return
     if drawn.view.want(_wanted(context, depsgraph)):
         session.listen()
     frame = drawn.view.take_frame()
@@ -44,14 +50,22 @@ def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: 
         drawn.composite.upload(planes["combined"], planes["depth"])
         drawn.view.give_back(frame)
     drawn.composite.draw()
-    engine.update_stats("Neural Implicit", drawn.view.message or f"{drawn.view.samples} samples")
+    samples = drawn.view.samples
+    engine.update_stats(
+        "Neural Implicit", drawn.view.message or (f"{samples} samples" if samples else STARTING)
+    )
 
 
-def _drawn(engine: bpy.types.RenderEngine) -> _Drawn:
+def _drawn(engine: bpy.types.RenderEngine) -> _Drawn | None:
+    """Give what belongs to a 3D view; None, and a sentence in the view, where there is no room for it."""
     drawn = getattr(engine, ATTRIBUTE, None)
     if drawn is None:
         reference = weakref.ref(engine)  # Blender frees the engine object when it drops the only reference
-        view = session.new_view(lambda: _tag_redraw(reference()))
+        try:
+            view = session.new_view(lambda: _tag_redraw(reference()))
+        except OSError as error:
+            engine.update_stats("Neural Implicit", disk_sentence(error))
+            return None
         drawn = _Drawn(view, SceneExporter(session.engine.folder), Composite())
         setattr(engine, ATTRIBUTE, drawn)
         weakref.finalize(engine, session.remove_view, view)
@@ -65,12 +79,16 @@ def _tag_redraw(engine: bpy.types.RenderEngine | None) -> None:
 
 def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
     space = context.space_data
+
+    def visible(evaluated: bpy.types.Object) -> bool:
+        if evaluated.type == "LIGHT" and space.local_view:
+            return True  # what is looked at alone is lit all the same
+        return evaluated.visible_in_viewport_get(space)
+
     try:
-        scene = drawn.exporter.export(depsgraph, lambda original: original.visible_in_viewport_get(space))
+        scene = drawn.exporter.export(depsgraph, visible)
     except OSError as error:
-        drawn.view.fail(
-            f"The scene could not be handed to the engine: {error.strerror}. Free some disk space."
-        )
+        drawn.view.fail(disk_sentence(error))
         return
     drawn.view.load(scene)
     session.listen()

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import bpy
 
+from ...engine.protocol.messages import Progress
 from ..blender_session import new_engine_session
 from ..engine_process import EngineProcessError
 from ..engine_session import EngineSession
+from ..progress_text import phase_name
 from .composite import forget_program
 from .view import View
 
@@ -86,6 +88,9 @@ class ViewportSession:
         if not engine.ensure_running():
             return
         while (message := engine.receive()) is not None:
+            if isinstance(message, Progress):
+                for view in self._views.values():
+                    view.note(phase_name(message))
             view = self._views.get(getattr(message, "view", ""))
             if view is not None:
                 view.receive(message)

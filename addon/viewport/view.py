@@ -115,6 +115,11 @@ class View:
         self._blocked = True
         self._tell(text)
 
+    def note(self, text: str) -> None:
+        """Show what the engine does before its first picture."""
+        self.message = text
+        self._redraw()
+
     def engine_stopped(self, text: str) -> None:
         """Show why the engine is gone, and ask anew when it is back."""
         self._in_flight = None

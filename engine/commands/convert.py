@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from ..errors import DeviceError, EngineError
+from ..errors import EngineError
 from ..message_stream import MessageStream
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
+from .packages import heavy_imports
 
 EXIT_ERROR = 3
 
@@ -46,19 +47,46 @@ def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
     if messages:
         stream = MessageStream.from_stdio()
         stream.handshake()
-        stream.exit_at_end_of_input(EXIT_ERROR)
-        code = _for_a_program(mesh, settings, stream.send, True)
-        stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
-        sys.exit(code)
+        _answer(stream, mesh, settings)
     if as_json:
         sys.exit(_for_a_program(mesh, settings, _send_line, settings["proxy"] is not None))
     _for_people(mesh, settings)
 
 
+def answer(stream: MessageStream, arguments: Sequence[str]) -> NoReturn:
+    """Convert as the arguments of this command say, tell the other side, and end the process."""
+    settings = command.make_context("convert", list(arguments)).params
+    del settings["messages"], settings["as_json"]
+    _answer(stream, settings.pop("mesh"), settings)
+
+
+def prepare(tell: Callable[[Message], None]) -> None:
+    """Import what a conversion needs and compile or load its kernels; says so, and goes on saying it.
+
+    Raises:
+        EngineError: A package is missing or does not work.
+    """
+    with heavy_imports():
+        from ..announcer import Announcer
+        from ..warm_up import is_compiled, warm_up
+
+    announcer = Announcer(tell, 0)
+    compiled = is_compiled("fitting")
+    with heavy_imports():
+        announcer.during("starting" if compiled else "compiling", 0.0, lambda: warm_up("fitting"))
+
+
+def _answer(stream: MessageStream, mesh: Path, settings: dict[str, Any]) -> NoReturn:
+    stream.exit_at_end_of_input(EXIT_ERROR)
+    code = _for_a_program(mesh, settings, stream.send, True)
+    stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
+    sys.exit(code)
+
+
 def _for_a_program(
     mesh: Path, settings: dict[str, Any], send: Callable[[Message], None], snapshots: bool
 ) -> int:
-    send(Progress(phase="reading", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
+    send(Progress(phase="starting", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
     try:
         send(_convert(mesh, settings, send, snapshots))
     except EngineError as error:
@@ -73,14 +101,12 @@ def _for_a_program(
 def _convert(
     mesh: Path, settings: dict[str, Any], tell: Callable[[Message], None], snapshots: bool
 ) -> Converted:
-    try:
+    with heavy_imports():
         from ..conversion import convert
         from ..presets import convert_options
-    except ImportError as error:
-        raise DeviceError(
-            f"The engine's environment lacks {error.name}. Run `python build.py demo`, or check the engine in "
-            "the add-on's preferences."
-        ) from error
+        from ..warm_up import is_compiled
+    if mesh.is_file() and not is_compiled("fitting"):  # one that is missing is told at once
+        prepare(tell)
     return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import numpy as np
 
-from ..errors import DeviceError, OptionError, OutputError
+from ..errors import OptionError, OutputError
 from ..protocol.scene import PlaneName
 from ..protocol.weights import NeuralWeights
+from .packages import heavy_imports
 
 if TYPE_CHECKING:
     from ..renderer import Picture
@@ -94,15 +95,10 @@ def command(
     planes: list[PlaneName] = ["combined"]
     planes += ["view_z"] if depth is not None else []
     planes += ["normal"] if normal is not None else []
-    try:
+    with heavy_imports():
         from .. import pictures
         from ..portrait import View, portrait
         from ..renderer import ViewRequest
-    except ImportError as error:
-        raise DeviceError(
-            f"The engine's environment lacks {error.name}. Run `python build.py demo`, or check the engine in "
-            "the add-on's preferences."
-        ) from error
     if depth is not None:
         pictures.check_distance_kind(depth)
     chosen = View(azimuth_deg=view[0], elevation_deg=view[1], zoom=zoom, up=up)

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from ..message_stream import MessageStream
+from ..protocol.messages import Progress
+from ..warm_up import is_compiled, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,10 @@ def command(session: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for Blender; our input ends with it
     stream = MessageStream.from_stdio()
     stream.handshake()
+    stream.exit_at_end_of_input(keep_messages=True)  # also while it still imports
+    if not is_compiled("tracing"):
+        stream.send(Progress(phase="compiling", step=0, num_steps=0, fraction=0.0))
+        warm_up("tracing")
     from ..server import Server  # numba and warp: after the greeting, so that the add-on never waits for them
 
     Server(stream, session).run()

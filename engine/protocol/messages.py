@@ -71,11 +71,21 @@ class Failure(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartConversion(Message):
+    """Asks an engine that stands by for a conversion."""
+
+    kind: ClassVar[str] = "start_conversion"
+    arguments: tuple[str, ...]  # those of `python -m engine convert`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Message):
-    """Where a conversion stands."""
+    """Where a conversion stands; a serving engine says only whether it starts or compiles."""
 
     kind: ClassVar[str] = "progress"
-    phase: Literal["reading", "checking", "sampling", "fitting", "measuring", "writing"]
+    phase: Literal[
+        "starting", "compiling", "ready", "reading", "checking", "sampling", "fitting", "measuring", "writing"
+    ]
     step: int
     num_steps: int
     fraction: float  # of the whole job, 0 to 1
@@ -208,7 +218,7 @@ class ViewCancelled(Message):
 MESSAGES: dict[str, type[Message]] = {
     message.kind: message
     for message in (
-        *(Hello, Welcome, Failure, Progress, Snapshot, Converted),
+        *(Hello, Welcome, Failure, StartConversion, Progress, Snapshot, Converted),
         *(MapFrames, LoadScene, RenderView, GrantSlot, FrameReady, RenderProgress, CancelView, ViewCancelled),
     )
 }

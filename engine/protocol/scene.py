@@ -87,6 +87,10 @@ class Light:
     shape: Literal["SQUARE", "RECTANGLE", "DISK", "ELLIPSE"] = "SQUARE"
     size: float = 0.25  # m, area: width along x
     size_y: float = 0.25  # m, area: height along y (rectangle, ellipse)
+    spread: float = 3.14159265  # rad, area: full angle that it shines into; pi: all of its side
+    normalize: bool = (
+        True  # the energy is the light's own, whatever its size; else it is that of each unit of size
+    )
     cast_shadow: bool = True
 
 

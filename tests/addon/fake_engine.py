@@ -89,7 +89,7 @@ def start(plan):
         )
         time.sleep(1000)
     stream.handshake(lambda: (DeviceStatus(name="fake", works=True, detail=VERSION),))
-    stream.exit_at_end_of_input(3)
+    stream.exit_at_end_of_input(3, keep_messages=True)
     return stream
 
 
@@ -106,6 +106,11 @@ def convert(stream, plan, output, proxy):
         stream.send(Snapshot(path=str(output), proxy=str(proxy), step=step, error=0.01))
     time.sleep(plan.get("interval_s", 0.1))
     end(stream, plan.get("end", "converted"), output, proxy)
+
+
+def receive_start(stream):
+    """Stand by until a conversion is asked for."""
+    return stream.receive().arguments
 
 
 def end(stream, how, output, proxy):
@@ -137,7 +142,9 @@ def main():
     plan = json.loads(os.environ.get("FAKE_ENGINE", "{}"))
     arguments = sys.argv[1:]
     stream = start(plan)
-    if "convert" in arguments:
+    if "standby" in arguments:
+        arguments = [sys.argv[1], *receive_start(stream)]
+    if "-o" in arguments:
         output = Path(arguments[arguments.index("-o") + 1])
         convert(stream, plan, output, Path(arguments[arguments.index("--proxy") + 1]))
 

@@ -124,6 +124,16 @@ def test_a_neural_object_survives_save_copy_append_rename_and_apply(run):
     assert "The proxy was edited" in result["edited"]
 
 
+def test_a_neural_object_moves_as_its_source_does(run):
+    result = run("carry_over")
+    assert result["error"] == "" and result["custom"] == 2.5 and result["warnings"] == []
+    for way, frames in result["places"].items():
+        places = np.array(frames)  # (frames, source and neural, 4, 4)
+        np.testing.assert_allclose(places[:, 1], places[:, 0], atol=1e-5, err_msg=way)  # float32 at about 20
+        moves = np.abs(places[0, 0] - places[2, 0]).max() > 0.1
+        assert moves or way == "deform", way  # its parent deforms and does not move it
+
+
 def test_newer_bytes_come_back_after_an_undo(run):
     result = run("older_bytes")
     assert result["restored"] and result["states"] == ["finished"]

@@ -23,7 +23,11 @@ SAMPLES = 64
 # the spots have most); a wrong unit, a factor of pi or 4, would be 50 % and more.
 TOLERANCE = 0.03
 BIAS = 0.005  # of the means' ratio, in which noise averages out: measured 0.02 to 0.13 %
-LIGHTS = ("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world")
+LIGHTS = (
+    *("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world"),
+    *("area_spread", "area_narrow", "alpha", "alpha_sun"),
+    *("sun_unnormalized", "point_unnormalized", "spot_unnormalized", "area_unnormalized"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def pictures(extension_zip, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cycles")
     profile = installing.make_profile(found, installing.installed_resources(found, extension_zip), folder)
     arguments = {"size": SIZE, "samples": CYCLES_SAMPLES}
-    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=180).check()
+    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=300).check()
     assert sorted(outcome.result["lights"]) == sorted(LIGHTS)
     return outcome.folder
 

@@ -34,5 +34,9 @@ def test_every_kind_of_surface_is_read_and_every_fault_has_its_sentence(result):
     assert accepted["tiny"]["area"] == pytest.approx(0.5e-16, rel=1e-6)
     for name, sentence in SENTENCES.items():
         assert sentence in result["refused"][name], name
+    for name, cut in result["cuts"].items():
+        assert cut["same"], name
+        assert cut["cut here"] == (name != "large"), name
+    assert result["million"]["triangles"] == 2 * 708**2
     assert "Nothing is selected" in result["nothing selected"]
     assert "is of type camera" in result["camera"]

@@ -25,7 +25,7 @@ def pictures(windowed_blender):
             "viewport_pictures.py",
             {**neural_spot(windowed_blender.folder), **arguments},
             window=True,
-            timeout_s=200,
+            timeout_s=600,
         ).check()
         planes = {path.stem: dict(np.load(path)) for path in outcome.folder.glob("*.npz")}
         return outcome, planes
@@ -54,11 +54,11 @@ def test_neural_shape_occludes_as_its_dense_mesh_in_a_window(pictures, windowed_
     assert found["curve"] > AT_CURVE
 
 
-def check_against_rays(name, planes):
+def check_against_rays(name, planes, all_in_view=True):
     index, depth = (planes[plane][::STEP, ::STEP, 0] for plane in ("pass_index", "depth"))
     ray_index, ray_depth = planes["rays"][..., 0], planes["rays"][..., 1]
     objects = np.unique(ray_index)
-    assert SPOT in objects and len(objects) == 5, f"{name}: everything is in view"
+    assert SPOT in objects and (not all_in_view or len(objects) == 5), f"{name}: {objects} in view"
     inside = (index > 0) | (ray_index > 0)
     agrees = (index == ray_index)[inside].mean()
     native = (index == ray_index) & (index > SPOT)

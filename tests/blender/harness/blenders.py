@@ -1,8 +1,8 @@
 """The Blenders that the tests run: where they are, and how each is started.
 
-Three kinds are tested: bpy from PyPI (a Python module, no window), and the real 4.3 and 5.2 with a window under
-Xvfb, each in a root folder made by `setup-blender.sh`. They are looked for in the checkout (`.venv-bpy-5.0.1`,
-`.blender/4.3`, `.blender/5.2`); NEURAL_IMPLICIT_BLENDERS names others, as `NAME=PROGRAM` separated by commas, where
+Three kinds are tested: bpy from PyPI (a Python module, no window), 5.0.1 and, where somebody has made its environment,
+the oldest that the manifest allows; and the real 4.3 and 5.2 with a window under Xvfb, each in a root folder made by
+`setup-blender.sh`. They are looked for in the checkout (`.venv-bpy-5.0.1`, `.blender/4.3`, `.blender/5.2`, ...); NEURAL_IMPLICIT_BLENDERS names others, as `NAME=PROGRAM` separated by commas, where
 PROGRAM is bpy's Python or a Blender.
 """
 
@@ -18,16 +18,19 @@ PLACES_VARIABLE = "NEURAL_IMPLICIT_BLENDERS"
 REQUIRED_VARIABLE = "NEURAL_IMPLICIT_REQUIRE_BLENDERS"  # names whose absence is a failure, not a skip
 
 MODULE = "bpy-5.0.1"
+OLDEST = "bpy-4.2.0"
 WINDOWED = ("4.3", "5.2")
-NAMES = (MODULE, *WINDOWED)
+NAMES = (MODULE, OLDEST, *WINDOWED)
 
 PLACES = {
     MODULE: ROOT / ".venv-bpy-5.0.1/bin/python",
+    OLDEST: ROOT / ".venv-bpy-4.2.0/bin/python",
     "4.3": ROOT / ".blender/4.3/blender",
     "5.2": ROOT / ".blender/5.2/blender",
 }
 REMEDIES = {
     MODULE: "python build.py environments",
+    OLDEST: "python build.py environments --oldest",
     "4.3": "tests/blender/setup-blender.sh .blender/4.3 trixie",
     "5.2": "tests/blender/setup-blender.sh .blender/5.2 sid",
 }
@@ -63,7 +66,7 @@ class Blender:
 
 def environment(bound: list[Path]) -> dict[str, str]:
     """Give the variables a Blender is started with; `bound` folders are visible inside its root as well."""
-    prefixes = {Path(sys.base_prefix), Path(sys.prefix), *bound}
+    prefixes = {Path(sys.base_prefix), Path(sys.prefix), Path(sys.prefix).resolve(), *bound}
     return {
         **os.environ,
         "BLENDER_PROJECT": str(ROOT),

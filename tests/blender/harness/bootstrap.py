@@ -52,6 +52,7 @@ def _drive(session, steps):
         except Exception:
             traceback.print_exc()
             sys.stderr.flush()
+            session.screenshot("failed")
             sys.exit(1)
         if isinstance(pause, inside.Until):
             waiting.append(pause)

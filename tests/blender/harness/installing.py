@@ -1,11 +1,12 @@
 """Installs the built extension into a Blender's profile, with Blender's own installer, once for each build.
 
-The installed extension is shared by all tests of that Blender and stays in `.cache/blender/`, at the same path for
-the same bytes, so that code the engine compiled for it is found again. Configuration is copied for each test.
+The installed extension stays in `.cache/blender/`. Each test gets a copy of its own, with the configuration, so that
+tests that run at the same time do not meet in its folders; what the engine compiled is found again all the same.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -55,6 +56,13 @@ def installed_resources(blender: Blender, extension: Path) -> Path:
     Raises:
         RuntimeError: Blender refused it.
     """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{blender.name}.lock").open("w") as lock:  # another test run may be installing the same
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _installed(blender, extension)
+
+
+def _installed(blender: Blender, extension: Path) -> Path:
     digest = hashlib.sha256(extension.read_bytes()).hexdigest()[:12]
     resources = CACHE / f"{blender.name}-{digest}"
     done = resources / "installed"
@@ -72,13 +80,9 @@ def installed_resources(blender: Blender, extension: Path) -> Path:
 
 
 def make_profile(blender: Blender, installed: Path, folder: Path) -> Profile:
-    """Give a throwaway profile in `folder`, with the extension installed in `installed`."""
+    """Give a throwaway profile in `folder`: a copy of `installed`."""
     resources = folder / "resources"
-    if (installed / "config").exists():
-        shutil.copytree(installed / "config", resources / "config")
-    resources.mkdir(exist_ok=True)
-    variables = {
-        "BLENDER_USER_RESOURCES": str(resources),
-        "BLENDER_USER_EXTENSIONS": str(installed / "extensions"),
-    }
-    return Profile(blender, folder, variables)
+    for part in ("config", "extensions"):
+        if (installed / part).exists():
+            shutil.copytree(installed / part, resources / part)
+    return Profile(blender, folder, {"BLENDER_USER_RESOURCES": str(resources)})

@@ -25,7 +25,7 @@ def folders():
     return set(job_folder.conversions_folder().iterdir())
 
 
-earlier = folders()  # tests share the installed extension's folder, and one of them kills Blender
+earlier = folders()
 
 
 def neural_objects():
@@ -217,6 +217,97 @@ def registered():
         len(handlers),
         "neural_implicit" in bpy.types.Scene.bl_rna.properties,
     )
+
+
+def carry_over():
+    """Give where source and neural object are, frame by frame, for each way to move an object."""
+    bpy.ops.object.armature_add(location=(1, 0, 0), rotation=(0.2, 0.3, 0))
+    armature = bpy.context.object
+    empty = bpy.data.objects.new("Target", None)
+    bpy.context.scene.collection.objects.link(empty)
+    empty.location = (0, 5, 1)
+    bpy.context.view_layer.update()
+    ways = {
+        name: moving_cube(name, i)
+        for i, name in enumerate(("bone", "constraint", "driver", "action", "nla", "deform"))
+    }
+    parent_to_bone(ways["bone"], armature)
+    constrain(ways["constraint"], empty)
+    drive(ways["driver"], empty)
+    animate(ways["action"])
+    push_down(ways["nla"])
+    ways["deform"].parent, ways["deform"].parent_type = armature, "ARMATURE"
+    bpy.ops.object.select_all(action="DESELECT")
+    for cube in ways.values():
+        cube.select_set(True)
+    error = blocking()["error"]
+    places = {name: [] for name in ways}
+    for frame in (1, 10, 20):
+        bpy.context.scene.frame_set(frame)
+        empty.location.x = frame
+        armature.pose.bones[0].rotation_mode = "XYZ"
+        armature.pose.bones[0].rotation_euler.x = 0.1 * frame
+        bpy.context.view_layer.update()
+        for name, cube in ways.items():
+            neural = bpy.data.objects[f"{name} Neural"]
+            places[name].append([[list(row) for row in obj.matrix_world] for obj in (cube, neural)])
+    report = neural_object.report_of(bpy.data.objects["driver Neural"].data)
+    return {
+        "error": error,
+        "places": places,
+        "warnings": report.get("warnings", []),
+        "custom": bpy.data.objects["driver Neural"]["size"],
+    }
+
+
+def moving_cube(name, number):
+    bpy.ops.mesh.primitive_cube_add(location=(number, 0.5, 0), rotation=(0.1, 0.2, 0.3))
+    cube = bpy.context.object
+    cube.name = name
+    return cube
+
+
+def parent_to_bone(cube, armature):
+    world = cube.matrix_world.copy()
+    cube.parent, cube.parent_type, cube.parent_bone = armature, "BONE", armature.data.bones[0].name
+    bpy.context.view_layer.update()
+    cube.matrix_parent_inverse = cube.matrix_world.inverted() @ world
+
+
+def constrain(cube, target):
+    constraint = cube.constraints.new("COPY_LOCATION")
+    constraint.target, constraint.influence = target, 0.3
+    constraint.driver_add("influence").driver.expression = "0.3 + frame / 100"
+    child = cube.constraints.new("CHILD_OF")
+    child.target, child.inverse_matrix = target, target.matrix_world.inverted()
+
+
+def drive(cube, target):
+    cube["size"] = 2.5
+    driver = cube.driver_add("location", 2).driver
+    variable = driver.variables.new()
+    variable.targets[0].id, variable.targets[0].data_path = target, "location.x"
+    driver.expression = f"{variable.name} / 10"
+    cube.driver_add("pass_index").driver.expression = "frame"
+    cube.modifiers.new("Bevel", "BEVEL").driver_add("width").driver.expression = "0.1"
+    cube.data.materials.append(bpy.data.materials.new("Material"))
+
+
+def animate(cube):
+    for frame, x in ((1, 0.0), (20, 3.0)):
+        cube.location.x = x
+        cube.keyframe_insert("location", frame=frame)
+
+
+def push_down(cube):
+    animate(cube)
+    animation = cube.animation_data
+    track = animation.nla_tracks.new()
+    strip = track.strips.new("Strip", 4, animation.action)
+    strip.scale, strip.influence = 0.5, 1.0
+    if getattr(animation, "action_slot", None) is not None:
+        strip.action_slot = animation.action_slot
+    animation.action = None
 
 
 def main(inside):

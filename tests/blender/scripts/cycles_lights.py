@@ -26,9 +26,29 @@ LIGHTS = {
         "SPOT",
         {"energy": 600.0, "shadow_soft_size": 0.1, "spot_size": 0.7, "spot_blend": 0.3},
     ),
+    "area_spread": ("AREA", {"energy": 200.0, "shape": "SQUARE", "size": 1.0, "spread": 1.0}),
+    "area_narrow": ("AREA", {"energy": 20.0, "shape": "DISK", "size": 3.0, "spread": 0.2}),
+    "sun_unnormalized": ("SUN", {"energy": 300.0, "angle": 0.1, "normalize": False}),
+    "point_unnormalized": ("POINT", {"energy": 900.0, "shadow_soft_size": 0.3, "normalize": False}),
+    "spot_unnormalized": (
+        "SPOT",
+        {"energy": 9000.0, "shadow_soft_size": 0.1, "spot_size": 0.7, "spot_blend": 0.3, "normalize": False},
+    ),
+    "area_unnormalized": (
+        "AREA",
+        {"energy": 200.0, "shape": "ELLIPSE", "size": 1.5, "size_y": 0.5, "normalize": False},
+    ),
+    "alpha": ("POINT", {"energy": 300.0, "shadow_soft_size": 0.3}),
+    "alpha_sun": ("SUN", {"energy": 3.0, "angle": 0.1}),
 }
+ALPHAS = {"alpha": 0.4, "alpha_sun": 0.75}  # of the sphere's material
 PLACE = (2.0, -2.5, 4.0)
-SCALES = {"area_ellipse_scaled": (2.0, 0.5, 1.0), "spot_scaled": (1.0, 0.5, 1.0)}
+SCALES = {
+    "area_ellipse_scaled": (2.0, 0.5, 1.0),
+    "spot_scaled": (1.0, 0.5, 1.0),
+    "area_unnormalized": (2.0, 0.5, 1.0),
+    "point_unnormalized": (2.0, 2.0, 2.0),
+}
 
 
 def empty_scene():
@@ -42,22 +62,23 @@ def aimed(place, target):
     return (Vector(target) - Vector(place)).to_track_quat("-Z", "Y").to_euler()
 
 
-def diffuse(color):
+def diffuse(color, alpha=1.0):
     material = bpy.data.materials.new("diffuse")
     material.use_nodes = True
     node = material.node_tree.nodes["Principled BSDF"]
     node.inputs["Base Color"].default_value = (*color, 1.0)
     node.inputs["Roughness"].default_value = 1.0
     node.inputs["Specular IOR Level"].default_value = 0.0
+    node.inputs["Alpha"].default_value = alpha
     return material
 
 
-def add_geometry():
+def add_geometry(alpha):
     bpy.ops.mesh.primitive_plane_add(size=8.0)
     bpy.context.object.data.materials.append(diffuse((0.8, 0.7, 0.6)))
     bpy.ops.mesh.primitive_uv_sphere_add(segments=128, ring_count=64, radius=1.0, location=(0, 0, 1))
     bpy.ops.object.shade_smooth()
-    bpy.context.object.data.materials.append(diffuse((0.3, 0.5, 0.8)))
+    bpy.context.object.data.materials.append(diffuse((0.3, 0.5, 0.8), alpha))
 
 
 def add_camera(scene):
@@ -132,7 +153,7 @@ def main(inside):
     scene = bpy.context.scene
     for name in (*LIGHTS, "world"):
         empty_scene()
-        add_geometry()
+        add_geometry(ALPHAS.get(name, 1.0))
         add_camera(scene)
         set_world(scene, (0.6, 0.8, 1.0) if name == "world" else (0.0, 0.0, 0.0))
         if name in LIGHTS:

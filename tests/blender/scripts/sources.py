@@ -1,10 +1,11 @@
 """What can be converted and what cannot: exports each kind of source, and collects the refusals."""
 
 import math
+import time
 
 import bpy
 import numpy as np
-from bl_ext.user_default.neural_implicit.addon import mesh_export
+from bl_ext.user_default.neural_implicit.addon import mesh_arrays, mesh_export
 
 
 def mesh_object(name, vertices, edges=(), faces=()):
@@ -126,7 +127,53 @@ def operator_refusal(*objects):
         return str(error)
 
 
+def cuts():
+    """How meshes are cut into triangles, against Blender: the corners of both, as sorted triples."""
+    values = np.random.default_rng(0)
+    grid = added(bpy.ops.mesh.primitive_grid_add, x_subdivisions=40, y_subdivisions=40)
+    crumpled = values.normal(scale=0.03, size=(len(grid.data.vertices), 3)).astype(np.float32)
+    positions = grid.data.attributes["position"].data
+    flat = np.empty(crumpled.size, np.float32)
+    positions.foreach_get("vector", flat)
+    positions.foreach_set("vector", flat + crumpled.ravel())  # many quads are concave, all are bent
+    grid.data.update()
+    mixed = added(bpy.ops.mesh.primitive_cone_add, vertices=9)
+    kinds = {"quads": grid, "triangles": added(bpy.ops.mesh.primitive_monkey_add), "large": mixed}
+    kinds["capped"] = added(bpy.ops.mesh.primitive_uv_sphere_add, segments=12, ring_count=7)
+    kinds["only triangles"] = added(bpy.ops.mesh.primitive_ico_sphere_add)
+    return {name: cut_both_ways(obj.data) for name, obj in kinds.items()}
+
+
+def cut_both_ways(mesh):
+    arrays = mesh_arrays.read_mesh(mesh)
+    corners, faces = arrays.triangles()
+    mesh.calc_loop_triangles()
+    theirs = np.empty(3 * len(mesh.loop_triangles), np.int32)
+    mesh.loop_triangles.foreach_get("loops", theirs)
+    of_face = np.empty(len(mesh.loop_triangles), np.int32)
+    mesh.loop_triangles.foreach_get("polygon_index", of_face)
+    ours = sorted(map(tuple, np.column_stack([faces, np.sort(corners, axis=1)]).tolist()))
+    expected = sorted(map(tuple, np.column_stack([of_face, np.sort(theirs.reshape(-1, 3), axis=1)]).tolist()))
+    return {"same": ours == expected, "cut here": arrays.cut is None}
+
+
+def million():
+    """Read a million triangles; give the seconds that Blender's main thread works on it."""
+    obj = added(bpy.ops.mesh.primitive_grid_add, x_subdivisions=708, y_subdivisions=708)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    began = time.thread_time()
+    source = mesh_export.read_source(obj, depsgraph)
+    main_thread_s = time.thread_time() - began
+    surface = source.surface()
+    return {
+        "triangles": len(surface.triangles),
+        "main_thread_s": main_thread_s,
+        "all_s": time.thread_time() - began,
+    }
+
+
 def main(inside):
     nothing = operator_refusal()
     camera = operator_refusal(bpy.data.objects["Camera"])
-    return {"accepted": accepted(), "refused": refused(), "nothing selected": nothing, "camera": camera}
+    found = {"accepted": accepted(), "refused": refused(), "nothing selected": nothing, "camera": camera}
+    return found | {"cuts": cuts(), "million": million()}

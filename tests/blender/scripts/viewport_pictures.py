@@ -21,7 +21,7 @@ PLANES = ("combined", "depth", "view_z", "pass_index")
 STEP = 6  # pixels between two rays that Blender itself casts
 MOMENT_S = 0.5  # until Blender has drawn a change
 IDLE_S = 1.5
-WAIT_S = 100.0  # the first picture may wait for the engine to compile itself
+WAIT_S = 300.0  # the first picture may wait for the engine to compile itself, on a machine that others use
 
 newest = {}
 
@@ -56,10 +56,15 @@ def taken(inside, name):
 
 
 def cast_rays(inside):
-    """Ask Blender what is at each `STEP`-th pixel: (rows, columns, 2), pass index and value in the depth buffer."""
+    """Ask Blender what is at each `STEP`-th pixel of the largest view; see `cast_rays_in`."""
     _, _, region, space = inside.view()
+    return cast_rays_in(region, space.region_3d)
+
+
+def cast_rays_in(region, region_view):
+    """Give (rows, columns, 5): pass index, value in the depth buffer, and place of what Blender's own rays meet."""
     columns, rows = range(0, region.width, STEP), range(0, region.height, STEP)
-    return np.array([[cast_ray(region, space.region_3d, (x + 0.5, y + 0.5)) for x in columns] for y in rows])
+    return np.array([[cast_ray(region, region_view, (x + 0.5, y + 0.5)) for x in columns] for y in rows])
 
 
 def cast_ray(region, region_view, pixel):
@@ -68,9 +73,9 @@ def cast_ray(region, region_view, pixel):
     graph = bpy.context.evaluated_depsgraph_get()
     hit, location, _, _, obj, _ = bpy.context.scene.ray_cast(graph, origin, direction)
     if not hit:
-        return (0.0, 1.0)
+        return (0.0, 1.0, 0.0, 0.0, 0.0)
     clip = region_view.perspective_matrix @ location.to_4d()
-    return (obj.pass_index, 0.5 * clip.z / clip.w + 0.5)
+    return (obj.pass_index, 0.5 * clip.z / clip.w + 0.5, *location)
 
 
 def aim(region_view, perspective):

@@ -1,0 +1,102 @@
+"""Gets everything ready that a conversion or a picture needs, so that the next one begins at once.
+
+Kernels are compiled the first time (20 s of processor time and more) and loaded from the user's cache later. What has
+been compiled is noted by empty files in the cache, named by the sources that it was made from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from .cache import use_cache_folder
+from .errors import FitError
+from .kernel_sources import ENGINE, kernels_digest
+from .protocol.weights import Architecture, Description, NeuralWeights
+
+log = logging.getLogger(__name__)
+
+Use = Literal["fitting", "tracing"]
+ROOTS = {
+    "fitting": "conversion.py",
+    "tracing": "tracing/cpu.py",
+}  # modules from which all kernels are reached
+SAMPLES = 8192  # one batch: enough to call every kernel
+OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float64)
+FACES = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
+
+
+def is_compiled(use: Use) -> bool:
+    """Whether the kernels for a use are in the cache, made from these very sources; takes milliseconds."""
+    return _note(use).exists()
+
+
+def warm_up(use: Use) -> None:
+    """Call every kernel of a use once."""
+    start = time.monotonic()
+    if use == "fitting":
+        _fit_a_little()
+    _trace_a_little()
+    for done in {use, "tracing"}:
+        with contextlib.suppress(OSError):  # then it is looked for again next time
+            _note(done).parent.mkdir(parents=True, exist_ok=True)
+            _note(done).touch()
+    log.info("ready for %s in %.1f s", use, time.monotonic() - start)
+
+
+def _note(use: str) -> Path:
+    use_cache_folder()
+    digest = kernels_digest(ENGINE / ROOTS[use])[:16]
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"{use}_{digest}_py{platform.python_version()}"
+
+
+def _fit_a_little() -> None:
+    """Train a tiny network for two steps on eight triangles and throw it away."""
+    from .announcer import save_result
+    from .conversion import neural_weights
+    from .fitting import FitOptions, fit
+    from .mesh import Mesh, check_mesh, to_unit
+    from .presets import SMOOTH
+    from .sign_doctor import examine
+
+    options = FitOptions(architecture=SMOOTH, num_steps=2, num_samples=SAMPLES)
+    mesh = check_mesh(Mesh(name="octahedron", vertices=OCTAHEDRON, faces=FACES))
+    truth = examine(to_unit(mesh), None).truth
+    parameters = fit(truth, options, lambda state: None)
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(FitError):  # it may be empty still
+        weights = neural_weights(parameters, options, mesh, truth.mesh.unit_from_object)
+        save_result(weights, Path(folder) / "trial.safetensors", Path(folder) / "trial.npz")
+
+
+def _trace_a_little() -> None:
+    """Trace a ray at a network of four units."""
+    from .tracing import make_tracer
+
+    architecture = Architecture(width=4, depth=1)
+    description = Description(
+        architecture=architecture,
+        unit_from_object=tuple(float(x) for x in np.eye(4).ravel()),
+        bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
+    )
+    random = np.random.default_rng(0)
+    shapes = architecture.layer_shapes()
+    tracer = make_tracer(
+        NeuralWeights(
+            description=description,
+            weights=tuple(random.normal(size=shape).astype(np.float32) for shape in shapes),
+            biases=tuple(np.zeros(shape[0], np.float32) for shape in shapes),
+        )
+    )
+    origin, direction = np.array([[0.0, 0.0, -1.0]]), np.array([[0.0, 0.1, 1.0]])
+    tracer.trace(origin, direction, np.zeros(1), np.full(1, 2.0))
+    tracer.occluded(origin, direction, np.zeros(1), np.full(1, 2.0))
+    tracer.value(origin)
+    tracer.gradient(origin)
