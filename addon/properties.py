@@ -13,8 +13,8 @@ from ..engine.protocol.weights import Activation
 
 PRESETS = (
     ("DRAFT", "Draft", "Seconds: to see whether a shape converts well"),
-    ("STANDARD", "Standard", "Under a minute: 8 x 32 network, 30 kB"),
-    ("FINE", "Fine", "Minutes: 8 x 64 network, 117 kB, half the error"),
+    ("STANDARD", "Standard", "Under a minute: 8 x 32 network, 17 kB"),
+    ("FINE", "Fine", "Minutes: 8 x 64 network, 61 kB, half the error"),
 )
 ACTIVATION_NAMES = {
     name: name.replace("_", " ").title().replace("Relu", "ReLU") for name in typing.get_args(Activation)

@@ -162,7 +162,7 @@ def _solid(
         "filled_loops_unit": closed.shown_loops(),
     }
     truth = _with_rule(closed, body, winding)
-    if truth.rule == "winding" and sides.buried_share > BURIED_SHARE:
+    if truth.rule == "winding" and (sides.buried_share > BURIED_SHARE or closed.num_lid_faces):
         truth, findings["buried_faces"] = _without_buried(closed, body, winding)
     if sheet.any():
         sheets = replace(mesh, faces=mesh.faces[sheet])
@@ -190,8 +190,8 @@ def _without_buried(
     closed: ClosedSurface, body: UnitMesh, winding: SurfaceDistance
 ) -> tuple[SurfaceDistance, int]:
     """Give the distance to the faces that have an outside, and how many faces have none."""
-    visible, origin = visible_surface(closed.mesh, winding)
+    visible, origin, num_buried = visible_surface(closed.mesh, winding, closed.num_lid_faces)
     given = replace(visible, faces=visible.faces[origin < len(body.faces)])
     solid = closed.mesh
     truth = SurfaceDistance(visible, "winding", threads=winding.threads, solid=solid, source=given)
-    return truth, len(closed.mesh.faces) - len(np.unique(origin))
+    return truth, num_buried
