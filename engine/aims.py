@@ -20,9 +20,14 @@ class Shortfall:
     by: float  # how far off, 0 is met: to compare tries
 
 
+def empty(errors: dict[str, float]) -> bool:
+    """Whether a network has no zero set: neither on a grid, which a thin shape slips through, nor at the source."""
+    return errors["inside_share"] == 0.0 and errors["surface_lost"] == 1.0
+
+
 def collapsed(errors: dict[str, float]) -> bool:
     """Whether a network is (nearly) constant, or has lost most of the surface."""
-    return errors["inside_share"] == 0.0 or errors["surface_lost"] > COLLAPSED_LOST
+    return errors["surface_lost"] > COLLAPSED_LOST
 
 
 def shortfalls(errors: dict[str, float], tolerance: float | None = None) -> list[Shortfall]:

@@ -64,7 +64,8 @@ def fit_until_good(
 def next_options(attempts: list[Attempt], may_grow: bool) -> FitOptions | None:
     """Give what to try after these attempts; None where the last one is good or nothing is left to try."""
     last = attempts[-1]
-    if len(attempts) == MOST_TRIES or not (missed := {shortfall.name for shortfall in last.missed}):
+    missed = {shortfall.name for shortfall in last.missed}
+    if len(attempts) == MOST_TRIES or not missed:
         return None
     width = last.options.architecture.width
     seeds = sum(attempt.options.architecture.width == width for attempt in attempts)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import VERSION
-from .aims import shortfalls
+from .aims import empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good, notes_of
 from .errors import FitError, OptionError, OutputError
@@ -174,7 +174,7 @@ class _Job:
             best, attempts = fit_until_good(first, self._fit_and_measure, may_grow=False)
         else:
             best, attempts = fit_until_good(options.fit, self._fit_and_measure, may_grow=options.may_grow)
-        if best.errors["inside_share"] == 0.0:
+        if empty(best.errors):
             raise FitError(
                 f"{self._mesh.name} could not be fitted: {len(attempts)} networks with different seeds came out "
                 "empty. Try a wider network or the preset fine."

@@ -83,6 +83,13 @@ HEADLESS_BLENDER = Environment(
     download_mb=400,
     disk_mb=970,
 )
+BENCH = Environment(
+    name=".venv-bench",
+    lists=("bench.txt",),
+    purpose="what the benchmarks compare with",
+    download_mb=40,
+    disk_mb=150,
+)
 
 
 def check_python() -> None:
