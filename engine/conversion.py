@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +130,7 @@ def check_writable(path: Path) -> None:
 
 
 def neural_weights(
-    parameters: np.ndarray, options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
+    parameters: np.ndarray, options: FitOptions, source: Source, unit_from_object: np.ndarray
 ) -> NeuralWeights:
     """Give trained parameters as a weights file's content, without errors yet."""
     matrices, biases = split_parameters(parameters, options.architecture)
@@ -139,9 +138,7 @@ def neural_weights(
         architecture=options.architecture,
         unit_from_object=tuple(float(x) for x in unit_from_object.ravel()),
         bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
-        source=Source(
-            name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
-        ),
+        source=source,
         seed=options.seed,
         software=f"neural-implicit {VERSION}",
     )
@@ -156,7 +153,10 @@ class _Job:
     def __init__(
         self, mesh: Mesh, diagnosis: Diagnosis, options: ConvertOptions, announcer: Announcer
     ) -> None:
-        self._mesh, self._options, self._announcer = mesh, options, announcer
+        self._options, self._announcer = options, announcer
+        self._source = Source(
+            name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
+        )
         self._truth = diagnosis.truth
 
     def run(self) -> tuple[Attempt, list[Attempt]]:
@@ -176,7 +176,7 @@ class _Job:
             best, attempts = fit_until_good(options.fit, self._fit_and_measure, may_grow=options.may_grow)
         if empty(best.errors):
             raise FitError(
-                f"{self._mesh.name} could not be fitted: {len(attempts)} networks with different seeds came out "
+                f"{self._source.name} could not be fitted: {len(attempts)} networks with different seeds came out "
                 "empty. Try a wider network or the preset fine."
             )
         return best, attempts
@@ -202,15 +202,15 @@ class _Job:
         """Give the mean surface error of a network that is not kept."""
         self._announcer.fit_begins()
         parameters = fit(self._truth, run, self._announcer.fitting)
-        weights = neural_weights(parameters, run, self._mesh, self._truth.mesh.unit_from_object)
+        weights = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
         points = SurfaceSampler(self._truth.source).sample(QUICK_POINTS, np.random.default_rng(0x51))[0]
         return float(np.abs(NetworkField(weights).value(points) - self._truth.level(points)).mean())
 
     def _file_bytes(self, architecture: Architecture) -> int:
         """Give an upper bound of the size of a network's file."""
         run = dataclasses.replace(self._options.fit, architecture=architecture)
-        parameters = initial_parameters(architecture, 0)
-        plain = neural_weights(parameters, run, self._mesh, self._truth.mesh.unit_from_object)
+        parameters = initial_parameters(architecture, 0).numpy()
+        plain = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
         longest = 1.0 / 3.0
         sized = plain.with_description(
             seed=run.seed + SEED_STEP * MOST_TRIES,
@@ -228,21 +228,23 @@ class _Job:
             announcer.fitting(state)
             if not options.snapshots or not announcer.snapshot_due(state):
                 return
-            rough = neural_weights(state.parameters, run, self._mesh, unit_from_object)
+            rough = neural_weights(state.parameters, run, self._source, unit_from_object)
             with contextlib.suppress(FitError):  # no zero set yet: the next one may have something to see
                 save_result(rough, options.output, options.proxy)
                 announcer.snapshot(options.output, options.proxy, state)
 
         announcer.fit_begins()
         parameters = fit(self._truth, run, report)
-        single = neural_weights(parameters, run, self._mesh, unit_from_object)
         precision: Precision = options.precision
         if options.num_bytes is not None and precision == "auto":
             precision = "float16"  # what the size was reckoned with
-        rounding = partial(stored, single, self._truth, precision)
-        weights = announcer.during("measuring", FIT_ENDS, rounding)
-        measuring = partial(measure_errors, NetworkField(weights), self._truth)
-        errors = announcer.during("measuring", FIT_ENDS, measuring)
+
+        def finish() -> tuple[NeuralWeights, dict[str, float]]:
+            single = neural_weights(parameters, run, self._source, unit_from_object)
+            weights = stored(single, self._truth, precision)
+            return weights, measure_errors(NetworkField(weights), self._truth)
+
+        weights, errors = announcer.during("measuring", FIT_ENDS, finish)
         compact = {name: float(f"{errors[name]:.{COMPACT_DIGITS}g}") for name in COMPACT_ERRORS}
         compact["missed"] = float(len(shortfalls(errors, self._tolerance())))
         return weights.with_description(errors=compact), errors

@@ -172,10 +172,9 @@ def _solid(
 
 def _with_rule(closed: ClosedSurface, body: UnitMesh, winding: SurfaceDistance) -> SurfaceDistance:
     """Give the cheap rule where it is right, else the winding number."""
-    mesh, threads = closed.mesh, winding.threads
-    source = body if closed.num_lid_faces else mesh
+    mesh, source = closed.mesh, body if closed.num_lid_faces else closed.mesh
     if topology(mesh.faces).closed:
-        normals = SurfaceDistance(mesh, "normals", threads=threads, source=source)
+        normals = winding.ruled("normals", source)
         rng = np.random.default_rng(TRIAL_SEED + 1)
         near = SurfaceSampler(mesh).sample(TRIAL_POINTS, rng)[0]
         sizes = 10.0 ** rng.uniform(-3.0, -1.0, (TRIAL_POINTS, 1))
@@ -183,7 +182,7 @@ def _with_rule(closed: ClosedSurface, body: UnitMesh, winding: SurfaceDistance) 
         one, other = normals.signed_distance(points), winding.signed_distance(points)
         if (((one < 0.0) == (other < 0.0)) | (np.abs(one) < UNDECIDED)).all():
             return normals
-    return SurfaceDistance(mesh, "winding", threads=threads, source=source)
+    return winding.ruled("winding", source)
 
 
 def _without_buried(

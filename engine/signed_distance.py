@@ -15,6 +15,7 @@ pieces for a few host threads. Equal points give equal bits whatever the cut.
 
 from __future__ import annotations
 
+import copy
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -69,6 +70,12 @@ class SurfaceDistance:
         self.threads = threads or os.cpu_count() or 1
         self._tree = _tree(mesh)
         self._solid = self._tree if solid is None else _tree(solid)
+
+    def ruled(self, rule: SignRule, source: UnitMesh) -> SurfaceDistance:
+        """Give the same distance with another rule for the sign and other faces of the user's; trees are shared."""
+        other = copy.copy(self)
+        other.rule, other.source = rule, source
+        return other
 
     def signed_distance(self, points: FloatArray, reach: FloatArray | None = None) -> FloatArray:
         """Give the signed distance (N,) float32 at points (N, 3), negative inside.
