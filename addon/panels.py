@@ -106,11 +106,15 @@ def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     column.use_property_split = True
     column.use_property_decorate = False
     column.prop(settings, "preset")
+    column.prop(settings, "goal")
+    if settings.goal != "NETWORK":
+        column.prop(settings, "tolerance" if settings.goal == "ERROR" else "num_bytes")
     column.prop(settings, "seed")
     column.prop(settings, "hide_source")
     column.prop(settings, "custom")
     if settings.custom:
-        for name in ("width", "depth", "activation", "samples"):
+        sizes = ("width", "depth") if settings.goal == "NETWORK" else ()
+        for name in (*sizes, "activation", "samples"):
             column.prop(settings, name)
 
 

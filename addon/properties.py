@@ -13,8 +13,13 @@ from ..engine.protocol.weights import Activation
 
 PRESETS = (
     ("DRAFT", "Draft", "Seconds: to see whether a shape converts well"),
-    ("STANDARD", "Standard", "Under a minute: 8 x 32 network, 30 kB"),
-    ("FINE", "Fine", "Minutes: 8 x 64 network, 117 kB, half the error"),
+    ("STANDARD", "Standard", "Under a minute: 8 x 32 network, 17 kB"),
+    ("FINE", "Fine", "Minutes: 8 x 64 network, 61 kB, half the error"),
+)
+GOALS = (
+    ("NETWORK", "Network", "Train the preset's network, or one of your own"),
+    ("ERROR", "Error", "Find the smallest network whose surface is right to a length, on average"),
+    ("SIZE", "Size", "Find the best network within a number of bytes"),
 )
 ACTIVATION_NAMES = {
     name: name.replace("_", " ").title().replace("Relu", "ReLU") for name in typing.get_args(Activation)
@@ -32,11 +37,15 @@ class ConversionSettings:
     depth: int | None = None
     activation: str | None = None
     samples: int | None = None
+    tolerance_object: float | None = None  # mean surface error, a length in the object's own space
+    num_bytes: int | None = None
     seed: int = 0
     hide_source: bool = True
 
     def replaced(self, changes: dict[str, Any]) -> ConversionSettings:
-        """Give a copy with some settings changed."""
+        """Give a copy with some settings changed; a size of the network takes the place of an error or a size in bytes."""
+        if changes.get("width") is not None or changes.get("depth") is not None:
+            changes = {"tolerance_object": None, "num_bytes": None} | changes
         return dataclasses.replace(self, **changes)
 
     def arguments(self) -> list[str]:
@@ -46,6 +55,10 @@ class ConversionSettings:
             value = getattr(self, name)
             if value is not None:
                 arguments += [f"--{name}", str(value).lower()]
+        if self.tolerance_object is not None:
+            arguments += ["--tolerance-object", repr(self.tolerance_object)]
+        if self.num_bytes is not None:
+            arguments += ["--bytes", str(self.num_bytes)]
         return arguments
 
 
@@ -57,6 +70,20 @@ class NeuralImplicitSettings(bpy.types.PropertyGroup):
         description="How long to train, and how large a network",
         items=PRESETS,
         default="STANDARD",
+    )
+    goal: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Goal", description="What chooses the network", items=GOALS, default="NETWORK"
+    )
+    tolerance: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Error",
+        description="Mean distance of the surfaces, in the object's own space, before its scale",
+        default=0.002,
+        min=1e-9,
+        precision=5,
+        subtype="DISTANCE",
+    )
+    num_bytes: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Bytes", description="Largest size of the weights", default=8192, min=2600, soft_max=1 << 17
     )
     custom: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Custom Network",
@@ -88,10 +115,13 @@ class NeuralImplicitSettings(bpy.types.PropertyGroup):
 
     def conversion_settings(self) -> ConversionSettings:
         """Give the settings the panel shows."""
+        sized = self.custom and self.goal == "NETWORK"
         return ConversionSettings(
             preset=self.preset,
-            width=self.width if self.custom else None,
-            depth=self.depth if self.custom else None,
+            width=self.width if sized else None,
+            depth=self.depth if sized else None,
+            tolerance_object=self.tolerance if self.goal == "ERROR" else None,
+            num_bytes=self.num_bytes if self.goal == "SIZE" else None,
             activation=self.activation if self.custom else None,
             samples=self.samples if self.custom else None,
             seed=self.seed,

@@ -1,6 +1,6 @@
 """The command line: `python -m engine VERB`; each verb is a module of `engine.commands`, loaded when it is used.
 
-Exit codes: 0 done, 2 usage, 3 an error the user can act on.
+Exit codes: 0 done, 2 usage, 3 an error the user can act on, 4 converted but short of an aim (see `convert`).
 """
 
 from __future__ import annotations

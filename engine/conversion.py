@@ -1,42 +1,45 @@
-"""From a mesh file to a weights file: reads, checks, fits, measures, tries again where a fit failed, and writes."""
+"""From a mesh file to a weights file: reads, checks, fits, measures, tries again where a fit failed, and writes.
+
+A user asks for a preset, for an error (the smallest network that meets it) or for a size (the best within it).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import logging
+import math
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from . import VERSION
+from .aims import empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
-from .errors import FitError, OutputError
+from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good, notes_of
+from .errors import FitError, OptionError, OutputError
 from .fitting import FitOptions, FitState, fit, use_threads
 from .measure import measure_errors
 from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
-from .network import NetworkField, split_parameters, zero_set_box
+from .network import NetworkField, initial_parameters, split_parameters, zero_set_box
+from .network_search import LadderSearch, best_within
+from .precision import Precision, stored
 from .protocol.messages import Converted, Message
-from .protocol.weights import Description, NeuralWeights, Source, write_atomically
-from .report import report_bytes
+from .protocol.weights import Architecture, Description, NeuralWeights, Source, write_atomically
+from .report import conversion_report, report_bytes
+from .sampling import SurfaceSampler
 from .sign_doctor import Diagnosis, examine
 
 log = logging.getLogger(__name__)
 
 COMPACT_ERRORS = ("surface_mean", "surface_p95", "near_surface_mean", "grid_mean", "iou")
-NUM_TRIES = 3  # with another seed each, where a fit collapsed
-SEED_STEP = 7919  # between two tries
-COLLAPSED_LOST = 0.5  # share of the surface that lies far from the zero set
-AIM_LOST = 0.01
-AIM_IOU = 0.95
-AIM_IOU_SOLID = 0.01  # share of the box that is inside, above which the IoU says something
+COMPACT_DIGITS = 4  # that count
+QUICK_POINTS = 20_000  # of the mean surface error of a short fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,18 @@ class ConvertOptions:
     proxy: Path | None = None
     snapshots: bool = False  # replace the output while training, too
     threads: int | None = None  # all processors by default
+    precision: Precision = "auto"
+    may_grow: bool = True  # where a network is too small for the shape
+    tolerance: float | None = None  # mean surface error, unit space: fit the smallest network that meets it
+    tolerance_object: float | None = None  # the same in object units
+    num_bytes: int | None = None  # of the weights file: fit the best network within
+
+    def __post_init__(self) -> None:
+        asked = [x for x in (self.tolerance, self.tolerance_object, self.num_bytes) if x is not None]
+        if len(asked) > 1:
+            raise OptionError("Ask for a tolerance or for a number of bytes, not for both.")
+        if asked and not (math.isfinite(asked[0]) and asked[0] > 0.0):
+            raise OptionError(f"A tolerance or a number of bytes must be positive, got {asked[0]}.")
 
 
 def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], None]) -> Converted:
@@ -76,15 +91,16 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
     mesh = announcer.during("checking", 0.02, lambda: check_mesh(loaded))
     diagnosis = announcer.during("checking", 0.03, lambda: examine(to_unit(mesh), options.threads))
     announcer.phase("sampling", 0.04)
-    weights, errors, notes = _fit_until_good(mesh, diagnosis, options, announcer)
+    best, attempts = _Job(mesh, diagnosis, options, announcer).run()
     announcer.phase("writing", 0.99)
-    num_bytes = save_result(weights, options.output, options.proxy)
-    warnings = (*mesh.warnings, *diagnosis.warnings, *notes)
+    num_bytes = save_result(best.weights, options.output, options.proxy)
+    warnings = (*mesh.warnings, *diagnosis.warnings, *notes_of(best, attempts))
     seconds = time.monotonic() - start
-    report = _report(weights, errors, diagnosis, options) | {"seconds": seconds, "warnings": list(warnings)}
+    report = conversion_report(best, attempts, diagnosis, options.preset)
+    report |= {"num_bytes": num_bytes, "seconds": seconds, "warnings": list(warnings)}
     if options.report is not None:
         write_atomically(options.report, report_bytes(report))
-    log.info("converted %s in %.1f s, surface error %.2e", mesh.name, seconds, errors["surface_mean"])
+    log.info("converted %s in %.1f s, surface error %.2e", mesh.name, seconds, best.errors["surface_mean"])
     return Converted(
         path=str(options.output),
         proxy=str(options.proxy) if options.proxy else None,
@@ -114,7 +130,7 @@ def check_writable(path: Path) -> None:
 
 
 def neural_weights(
-    parameters: np.ndarray, options: FitOptions, mesh: Mesh, unit_from_object: np.ndarray
+    parameters: np.ndarray, options: FitOptions, source: Source, unit_from_object: np.ndarray
 ) -> NeuralWeights:
     """Give trained parameters as a weights file's content, without errors yet."""
     matrices, biases = split_parameters(parameters, options.architecture)
@@ -122,9 +138,7 @@ def neural_weights(
         architecture=options.architecture,
         unit_from_object=tuple(float(x) for x in unit_from_object.ravel()),
         bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
-        source=Source(
-            name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
-        ),
+        source=source,
         seed=options.seed,
         software=f"neural-implicit {VERSION}",
     )
@@ -133,91 +147,104 @@ def neural_weights(
     return weights.with_description(bounds_unit=tuple(float(x) for x in box.ravel()))
 
 
-def _fit_until_good(
-    mesh: Mesh, diagnosis: Diagnosis, options: ConvertOptions, announcer: Announcer
-) -> tuple[NeuralWeights, dict[str, float], list[str]]:
-    """Fit, measure, and fit again with another seed while the result has collapsed.
+class _Job:
+    """The fits of one conversion."""
 
-    Raises:
-        FitError: No try gave a zero set.
-    """
-    notes = []
-    for attempt in range(NUM_TRIES):
-        run = dataclasses.replace(options.fit, seed=options.fit.seed + SEED_STEP * attempt)
-        weights, errors = _fit_and_measure(mesh, diagnosis, run, options, announcer)
-        if not _collapsed(errors):
-            break
-        log.warning("the fit with seed %d collapsed: overlap %.3f", run.seed, errors["iou"])
-        notes.append(f"The fit with seed {run.seed} collapsed.")
-    if errors["inside_share"] == 0.0:
-        raise FitError(
-            f"{mesh.name} could not be fitted: {NUM_TRIES} networks with different seeds came out empty. "
-            "Try a wider network or the preset fine."
+    def __init__(
+        self, mesh: Mesh, diagnosis: Diagnosis, options: ConvertOptions, announcer: Announcer
+    ) -> None:
+        self._options, self._announcer = options, announcer
+        self._source = Source(
+            name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
         )
-    return weights, errors, [*notes, *_shortfalls(errors)]
+        self._truth = diagnosis.truth
 
+    def run(self) -> tuple[Attempt, list[Attempt]]:
+        """Give the attempt to keep, and all attempts of the network that it is of.
 
-def _fit_and_measure(
-    mesh: Mesh, diagnosis: Diagnosis, run: FitOptions, options: ConvertOptions, announcer: Announcer
-) -> tuple[NeuralWeights, dict[str, float]]:
-    unit_from_object = diagnosis.truth.mesh.unit_from_object
+        Raises:
+            FitError: No try gave a zero set.
+            OptionError: No network is as small as was asked for.
+        """
+        options, tolerance = self._options, self._tolerance()
+        if tolerance is not None:
+            best, attempts = self._smallest(tolerance)
+        elif options.num_bytes is not None:
+            first = best_within(options.fit, options.num_bytes, self._file_bytes, self._short_fit)
+            best, attempts = fit_until_good(first, self._fit_and_measure, may_grow=False)
+        else:
+            best, attempts = fit_until_good(options.fit, self._fit_and_measure, may_grow=options.may_grow)
+        if empty(best.errors):
+            raise FitError(
+                f"{self._source.name} could not be fitted: {len(attempts)} networks with different seeds came out "
+                "empty. Try a wider network or the preset fine."
+            )
+        return best, attempts
 
-    def report(state: FitState) -> None:
-        announcer.fitting(state)
-        if not options.snapshots or not announcer.snapshot_due(state):
-            return
-        rough = neural_weights(state.parameters, run, mesh, unit_from_object)
-        with contextlib.suppress(FitError):  # no zero set yet: the next one may have something to see
-            save_result(rough, options.output, options.proxy)
-            announcer.snapshot(options.output, options.proxy, state)
+    def _tolerance(self) -> float | None:
+        if self._options.tolerance_object is not None:
+            return self._options.tolerance_object * self._truth.mesh.scale
+        return self._options.tolerance
 
-    announcer.fit_begins()
-    parameters = fit(diagnosis.truth, run, report)
-    weights = neural_weights(parameters, run, mesh, unit_from_object)
-    measuring = partial(measure_errors, NetworkField(weights), diagnosis.truth)
-    errors = announcer.during("measuring", FIT_ENDS, measuring)
-    compact = {name: round(errors[name], 9) for name in COMPACT_ERRORS}
-    return weights.with_description(errors=compact), errors
+    def _smallest(self, tolerance: float) -> tuple[Attempt, list[Attempt]]:
+        """Climb the ladder of networks; the answer is the smallest one that meets the tolerance, or else the best."""
+        search = LadderSearch(self._options.fit, tolerance, self._short_fit)
+        tried: list[tuple[Attempt, list[Attempt]]] = []
+        while (run := search.next()) is not None:
+            tried.append(fit_until_good(run, self._fit_and_measure, may_grow=False, tolerance=tolerance))
+            search.tell(run.architecture, tried[-1][0].errors["surface_mean"])
+        good = [one for one in tried if not one[0].missed]
+        if good:
+            return min(good, key=lambda one: one[0].options.architecture.num_parameters())
+        return min(tried, key=lambda one: one[0].badness)
 
+    def _short_fit(self, run: FitOptions) -> float:
+        """Give the mean surface error of a network that is not kept."""
+        self._announcer.fit_begins()
+        parameters = fit(self._truth, run, self._announcer.fitting)
+        weights = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
+        points = SurfaceSampler(self._truth.source).sample(QUICK_POINTS, np.random.default_rng(0x51))[0]
+        return float(np.abs(NetworkField(weights).value(points) - self._truth.level(points)).mean())
 
-def _collapsed(errors: dict[str, float]) -> bool:
-    return errors["inside_share"] == 0.0 or errors["surface_lost"] > COLLAPSED_LOST
-
-
-def _shortfalls(errors: dict[str, float]) -> list[str]:
-    texts = []
-    if errors["surface_lost"] > AIM_LOST:
-        texts.append(
-            f"{100 * errors['surface_lost']:.1f} % of the surface is missing or more than 1 % off. "
-            "Use the preset fine or a wider network."
+    def _file_bytes(self, architecture: Architecture) -> int:
+        """Give an upper bound of the size of a network's file."""
+        run = dataclasses.replace(self._options.fit, architecture=architecture)
+        parameters = initial_parameters(architecture, 0).numpy()
+        plain = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
+        longest = 1.0 / 3.0
+        sized = plain.with_description(
+            seed=run.seed + SEED_STEP * MOST_TRIES,
+            bounds_unit=(-longest,) * 6,
+            errors=dict.fromkeys((*COMPACT_ERRORS, "missed"), -1.2345e-05),
         )
-    if errors["iou"] < AIM_IOU and errors["iou_inside_share"] > AIM_IOU_SOLID:
-        texts.append(
-            f"The overlap with the source is only {errors['iou']:.3f}. Use the preset fine or a wider network."
-        )
-    if errors["floating_parts"] > 0:
-        texts.append(
-            f"{int(errors['floating_parts'])} floating parts have no counterpart in the source. Try another seed."
-        )
-    return texts
+        half = self._options.precision != "float32"
+        return len(dataclasses.replace(sized, float16=half).to_bytes())
 
+    def _fit_and_measure(self, run: FitOptions) -> tuple[NeuralWeights, dict[str, float]]:
+        unit_from_object, announcer = self._truth.mesh.unit_from_object, self._announcer
+        options = self._options
 
-def _report(
-    weights: NeuralWeights, errors: dict[str, float], diagnosis: Diagnosis, options: ConvertOptions
-) -> dict[str, Any]:
-    architecture = weights.architecture
-    return {
-        "architecture": dataclasses.asdict(architecture),
-        "errors": errors,
-        "missed_aim": bool(_shortfalls(errors)),
-        "num_bytes": len(weights.to_bytes()),
-        "num_parameters": architecture.num_parameters(),
-        "num_samples": options.fit.num_samples,
-        "num_steps": options.fit.num_steps,
-        "object_length_of_unit": 1.0 / diagnosis.truth.mesh.scale,
-        "preset": options.preset,
-        "seed": weights.description.seed,
-        "software": weights.description.software,
-        "source": dataclasses.asdict(weights.description.source),
-        "surface": diagnosis.findings,
-    }
+        def report(state: FitState) -> None:
+            announcer.fitting(state)
+            if not options.snapshots or not announcer.snapshot_due(state):
+                return
+            rough = neural_weights(state.parameters, run, self._source, unit_from_object)
+            with contextlib.suppress(FitError):  # no zero set yet: the next one may have something to see
+                save_result(rough, options.output, options.proxy)
+                announcer.snapshot(options.output, options.proxy, state)
+
+        announcer.fit_begins()
+        parameters = fit(self._truth, run, report)
+        precision: Precision = options.precision
+        if options.num_bytes is not None and precision == "auto":
+            precision = "float16"  # what the size was reckoned with
+
+        def finish() -> tuple[NeuralWeights, dict[str, float]]:
+            single = neural_weights(parameters, run, self._source, unit_from_object)
+            weights = stored(single, self._truth, precision)
+            return weights, measure_errors(NetworkField(weights), self._truth)
+
+        weights, errors = announcer.during("measuring", FIT_ENDS, finish)
+        compact = {name: float(f"{errors[name]:.{COMPACT_DIGITS}g}") for name in COMPACT_ERRORS}
+        compact["missed"] = float(len(shortfalls(errors, self._tolerance())))
+        return weights.with_description(errors=compact), errors

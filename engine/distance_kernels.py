@@ -31,6 +31,26 @@ def distance_by_winding(
 
 
 @wp.kernel
+def distance_and_solid(
+    mesh: wp.uint64,
+    solid: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    reach: wp.array(dtype=float),
+    accuracy: float,
+    threshold: float,
+    distances: wp.array(dtype=float),
+) -> None:
+    """Distance to one mesh, with the sign by the winding number of another; NaN where nothing is within reach."""
+    i = wp.tid()
+    found = wp.mesh_query_point_no_sign(mesh, points[i], reach[i])
+    distances[i] = wp.nan
+    if found.result:
+        nearest = wp.mesh_eval_position(mesh, found.face, found.u, found.v)
+        side = wp.mesh_query_point_sign_winding_number(solid, points[i], 16.0, accuracy, threshold)
+        distances[i] = side.sign * wp.length(nearest - points[i])
+
+
+@wp.kernel
 def distance_by_normals(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),

@@ -33,7 +33,7 @@ def measure_surfaces(
         return {}
     fitted = SurfaceDistance(zero_set, threads=truth.threads)
     rng = generator(options, 4)
-    source_points, source_faces = SurfaceSampler(truth.mesh).sample(options.num_points, rng)
+    source_points, source_faces = SurfaceSampler(truth.source).sample(options.num_points, rng)
     zero_points = project(field, SurfaceSampler(zero_set).sample(options.num_points, rng)[0])
     to_fitted = fitted.nearest(source_points)[0]
     to_source, nearest = truth.nearest(zero_points)
@@ -44,7 +44,7 @@ def measure_surfaces(
     for distance in F_SCORE_DISTANCES:
         errors[f"f_score_{distance:g}"] = _f_score(to_fitted, to_source, distance)
     errors |= _hausdorff(truth, fitted, options)
-    errors |= _normals(field, truth.mesh, zero_points, nearest, source_points, source_faces)
+    errors |= _normals(field, truth, zero_points, nearest, source_points, source_faces)
     return errors | _eikonal(field, truth, options)
 
 
@@ -55,30 +55,34 @@ def _f_score(to_fitted: FloatArray, to_source: FloatArray, distance: float) -> f
 
 def _hausdorff(truth: SurfaceDistance, fitted: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
     count, rng = HAUSDORFF_FACTOR * options.num_points, generator(options, 5)
-    there = fitted.nearest(SurfaceSampler(truth.mesh).sample(count, rng)[0])[0]
+    there = fitted.nearest(SurfaceSampler(truth.source).sample(count, rng)[0])[0]
     back = truth.nearest(SurfaceSampler(fitted.mesh).sample(count, rng)[0])[0]
     return {"hausdorff": float(max(there.max(), back.max()))}
 
 
 def _normals(
     field: NetworkField,
-    mesh: UnitMesh,
+    truth: SurfaceDistance,
     zero_points: FloatArray,
     nearest: npt.NDArray[np.int32],
     source_points: FloatArray,
     source_faces: npt.NDArray[np.integer[Any]],
 ) -> dict[str, float]:
     """Compare the gradient with face normals: at the zero set's points, and at the source's own."""
-    corners = mesh.triangles()
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    consistency = (_directions(field, zero_points) * normals[nearest]).sum(axis=1)
-    cosines = (_directions(field, source_points) * normals[source_faces]).sum(axis=1)
+    consistency = (_directions(field, zero_points) * _face_normals(truth.mesh, nearest)).sum(axis=1)
+    cosines = (_directions(field, source_points) * _face_normals(truth.source, source_faces)).sum(axis=1)
     angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
     return {
         "normal_consistency": float(consistency.mean()),
         "normal_angle_median_deg": float(np.median(angles)),
     }
+
+
+def _face_normals(mesh: UnitMesh, faces: npt.NDArray[np.integer[Any]]) -> FloatArray:
+    corners = mesh.triangles()[faces]
+    normals: FloatArray = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals
 
 
 def _directions(field: NetworkField, points: FloatArray) -> FloatArray:
@@ -90,7 +94,7 @@ def _directions(field: NetworkField, points: FloatArray) -> FloatArray:
 
 def _eikonal(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
     rng = generator(options, 6)
-    points = SurfaceSampler(truth.mesh).sample(options.num_points, rng)[0]
+    points = SurfaceSampler(truth.source).sample(options.num_points, rng)[0]
     points = np.clip(points + 0.01 * rng.standard_normal(points.shape), -1.0, 1.0)
     lengths = np.linalg.norm(field.gradient(points), axis=1)
     return {"eikonal_mean": float(np.abs(lengths - 1.0).mean()), "gradient_max": float(lengths.max())}

@@ -13,6 +13,7 @@ from .conversion import ConvertOptions
 from .errors import OptionError
 from .fitting import FitOptions
 from .network import ACTIVATIONS
+from .precision import Precision
 from .protocol.weights import Architecture
 
 SMALLEST_SAMPLES = 10_000
@@ -37,8 +38,15 @@ def convert_options(
     samples: int | None = None,
     seed: int = 0,
     snapshots: bool = False,
+    precision: Precision = "auto",
+    tolerance: float | None = None,
+    tolerance_object: float | None = None,
+    num_bytes: int | None = None,
 ) -> ConvertOptions:
     """Give a preset with the settings that are not None in place.
+
+    A tolerance (mean surface error, in unit space or in object units) or a number of bytes chooses the network, which
+    is then not to be named by width or depth.
 
     Raises:
         OptionError: A setting is out of its range.
@@ -51,10 +59,25 @@ def convert_options(
         raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
     if not 0 <= seed < 1 << 31:
         raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
+    sized = width is not None or depth is not None
+    if sized and any(asked is not None for asked in (tolerance, tolerance_object, num_bytes)):
+        raise OptionError(
+            "A tolerance or a number of bytes chooses the network: leave out its width and depth."
+        )
     base = PRESETS[preset]
     changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
     return ConvertOptions(
-        fit=fit, preset=preset, output=output, report=report, proxy=proxy, snapshots=snapshots
+        fit=fit,
+        preset=preset,
+        output=output,
+        report=report,
+        proxy=proxy,
+        snapshots=snapshots,
+        precision=precision,
+        may_grow=not sized,
+        tolerance=tolerance,
+        tolerance_object=tolerance_object,
+        num_bytes=num_bytes,
     )

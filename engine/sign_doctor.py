@@ -1,9 +1,10 @@
 """Before training: what is wrong with a surface, what decides its inside, and what the user should hear of it.
 
-A closed, consistently oriented surface on which normals and winding number agree takes the cheap rule "normals";
-any other one with an inside takes "winding". Faces that contradict their neighbours are turned first, and whole
-parts that are inside out. Where hardly any of the surface has an inside on one side and an outside on the other
-(a triangle, a sheet, a curtain), it becomes a shell of a stated thickness.
+Cracks are closed, faces that are there twice go, faces that contradict their neighbours are turned, and whole parts
+that are inside out. Parts where hardly any of the surface has an inside on one side and an outside on the other (a
+triangle, a sheet, a curtain, also one that hangs on a solid) become shells of a stated thickness. What is left is a
+solid: its holes get lids, and where its parts overlap or hold each other, faces inside it go. A surface that is then
+closed and on which normals and winding number agree takes the cheap rule "normals", any other one "winding".
 """
 
 from __future__ import annotations
@@ -15,25 +16,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .buried import visible_surface
+from .closing import LARGEST_LID, ClosedSurface, close_holes
+from .findings import finding_texts
+from .mending import close_cracks, drop_doubles, turn_contradictions, turn_parts
 from .mesh import UnitMesh
 from .sampling import SurfaceSampler
-from .signed_distance import SignRule, SurfaceDistance
-from .topology import Topology, consistent_orientation, part_volumes, topology
+from .sheeted_distance import SheetedDistance
+from .signed_distance import SurfaceDistance
+from .topology import Topology, topology
 
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
 
 SHELL_HALF_THICKNESS = 0.01  # unit space: an 8 x 32 network holds it with errors of a tenth
 TRIAL_POINTS = 20_000
 TRIAL_SEED = 0xD0C
 PROBE_OFFSET = 0.01  # how far from the surface its two sides are asked, in unit space
 SMALLEST_INTERFACE = 0.7  # share of the surface that must part an inside from an outside
-LARGEST_LID = 0.6  # area of what would close the holes, over the surface's own; a hemisphere has 0.5
+FEWEST_PROBES = 20  # of a part, to call it a sheet on a solid
 UNDECIDED = 1e-5  # nearer to the surface than this the sign is rounding
-OUTWARD_STEP = 1e-3  # from a part's surface, to ask whether another part holds it
-LEAST_VOLUME = 1e-4  # of a part, over its area to the power 1.5 (a ball: 0.094); flatter ones have no inside
-MOST_TURNED_PARTS = 4096  # a soup of more parts is left to the winding number
+BURIED_SHARE = 0.002  # of the surface with an inside on both sides, above which it is looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,119 +46,151 @@ class Diagnosis:
     """A surface that is ready for sampling, and what was found and done."""
 
     truth: SurfaceDistance
-    findings: dict[str, int | float | str]
+    findings: dict[str, Any]
     warnings: tuple[str, ...]
 
 
 def examine(mesh: UnitMesh, threads: int | None = None) -> Diagnosis:
     """Choose what decides the inside of a surface, and put right what can be."""
+    mesh, num_joined = close_cracks(mesh)
+    mesh, num_doubled = drop_doubles(mesh)
     surface = topology(mesh.faces)
-    mesh, num_turned = _turn_contradictions(mesh, surface)
-    mesh, num_turned_parts = _turn_parts(mesh, surface, threads)
-    after = topology(mesh.faces) if num_turned else surface
+    mesh, num_turned = turn_contradictions(mesh, surface)
+    mesh, num_turned_parts = turn_parts(mesh, surface, threads)
     winding = SurfaceDistance(mesh, "winding", threads=threads)
-    interface = _interface_share(winding)
-    sheet = interface < SMALLEST_INTERFACE and (not surface.closed or interface == 0.0)
-    sheet = sheet or (surface.num_open_edges > 0 and _lid(mesh) > LARGEST_LID)
-    truth = _choose(mesh, winding, sheet, after.closed, threads)
-    findings: dict[str, int | float | str] = {
-        "sign_rule": truth.rule,
+    sides = _Sides.of(winding, surface)
+    findings: dict[str, Any] = {
         "open_edges": surface.num_open_edges,
         "crowded_edges": surface.num_crowded_edges,
         "contradictory_edges": surface.num_contradictory_edges,
         "parts": surface.num_parts,
+        "joined_vertices": num_joined,
+        "doubled_faces": num_doubled,
         "turned_faces": num_turned,
         "turned_parts": num_turned_parts,
-        "interface_share": interface,
-        "shell_half_thickness_unit": truth.half_thickness,
+        "interface_share": sides.interface,
     }
+    if _is_sheet(mesh, surface, sides):
+        truth = SurfaceDistance(mesh, "shell", SHELL_HALF_THICKNESS, threads)
+    else:
+        truth, more = _solid(mesh, surface, sides, winding)
+        findings |= more
+    findings |= {"sign_rule": truth.rule, "shell_half_thickness_unit": truth.half_thickness}
     log.info("sign: %s, %d open edges, %d parts", truth.rule, surface.num_open_edges, surface.num_parts)
-    return Diagnosis(truth=truth, findings=findings, warnings=_warnings(findings, mesh.scale))
+    return Diagnosis(truth=truth, findings=findings, warnings=finding_texts(findings, mesh.scale))
 
 
-def _turn_contradictions(mesh: UnitMesh, surface: Topology) -> tuple[UnitMesh, int]:
-    if surface.num_contradictory_edges == 0:
-        return mesh, 0
-    return _turn(mesh, consistent_orientation(surface, len(mesh.faces)))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sides:
+    """On which sides of the surface an inside was found, at sampled points."""
 
+    probes: FloatArray  # (parts,) how many points fell on each part
+    parting: FloatArray  # (parts,) how many of them part an inside from an outside
+    buried_share: float  # of all points: an inside on both sides
 
-def _turn(mesh: UnitMesh, turned: npt.NDArray[np.bool_]) -> tuple[UnitMesh, int]:
-    faces = mesh.faces.copy()
-    faces[turned] = faces[turned][:, ::-1]
-    return replace(mesh, faces=faces), int(turned.sum())
+    @property
+    def interface(self) -> float:
+        """Share of the surface with an inside on exactly one of its sides."""
+        return float(self.parting.sum() / self.probes.sum())
 
-
-def _turn_parts(mesh: UnitMesh, surface: Topology, threads: int | None) -> tuple[UnitMesh, int]:
-    """Turn parts that are inside out, but leave a cavity: a part that another one holds."""
-    corners = mesh.triangles()
-    sizes = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    areas = 0.5 * np.bincount(surface.part_of_face, sizes)
-    inside_out = part_volumes(corners, surface.part_of_face) < -LEAST_VOLUME * areas**1.5
-    if not inside_out.any() or surface.num_parts > MOST_TURNED_PARTS:
-        return mesh, 0
-    outward, _ = _turn(mesh, inside_out[surface.part_of_face])
-    truth = SurfaceDistance(outward, "winding", threads=threads)
-    corners = outward.triangles()
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    lengths = np.linalg.norm(normals, axis=1)
-    for part in np.flatnonzero(inside_out):
-        face = int(np.argmax(np.where(surface.part_of_face == part, lengths, -1.0)))
-        probe = corners[face].mean(axis=0) + OUTWARD_STEP * normals[face] / lengths[face]
-        inside_out[part] = truth.signed_distance(probe[None])[0] > 0.0
-    turned_mesh, _ = _turn(mesh, inside_out[surface.part_of_face])
-    return turned_mesh, int(inside_out.sum())
-
-
-def _interface_share(winding: SurfaceDistance) -> float:
-    """Give the share of the surface with an inside on exactly one of its sides."""
-    sampler = SurfaceSampler(winding.mesh)
-    points, faces = sampler.sample(TRIAL_POINTS, np.random.default_rng(TRIAL_SEED))
-    corners = winding.mesh.triangles()[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    front = winding.signed_distance(points + PROBE_OFFSET * normals) < 0.0
-    back = winding.signed_distance(points - PROBE_OFFSET * normals) < 0.0
-    return float((front != back).mean())
-
-
-def _lid(mesh: UnitMesh) -> float:
-    corners = mesh.triangles()
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return float(np.linalg.norm(normals.sum(axis=0)) / np.linalg.norm(normals, axis=1).sum())
-
-
-def _choose(
-    mesh: UnitMesh, winding: SurfaceDistance, sheet: bool, closed: bool, threads: int | None
-) -> SurfaceDistance:
-    rule: SignRule = "shell" if sheet else "normals"
-    if sheet:
-        return SurfaceDistance(mesh, rule, SHELL_HALF_THICKNESS, threads)
-    if not closed:
-        return winding
-    normals = SurfaceDistance(mesh, rule, threads=threads)
-    rng = np.random.default_rng(TRIAL_SEED + 1)
-    near = SurfaceSampler(mesh).sample(TRIAL_POINTS, rng)[0]
-    sizes = 10.0 ** rng.uniform(-3.0, -1.0, (TRIAL_POINTS, 1))
-    points = near + sizes * rng.standard_normal((TRIAL_POINTS, 3))
-    one, other = normals.signed_distance(points), winding.signed_distance(points)
-    agree = ((one < 0.0) == (other < 0.0)) | (np.abs(one) < UNDECIDED)
-    return normals if agree.all() else winding
-
-
-def _warnings(findings: dict[str, Any], scale: float) -> tuple[str, ...]:
-    texts = []
-    if findings["turned_faces"]:
-        texts.append(f"{findings['turned_faces']} faces pointed the wrong way and were turned over.")
-    if findings["turned_parts"]:
-        texts.append(f"{findings['turned_parts']} parts were inside out and were turned over.")
-    if findings["sign_rule"] == "shell":
-        thickness = 2.0 * findings["shell_half_thickness_unit"] / scale
-        texts.append(
-            f"The surface encloses no volume, so it was given a thickness of {thickness:.4g}. "
-            "Close it, or add a Solidify modifier, to choose your own."
+    @classmethod
+    def of(cls, winding: SurfaceDistance, surface: Topology) -> _Sides:
+        points, faces = SurfaceSampler(winding.mesh).sample(TRIAL_POINTS, np.random.default_rng(TRIAL_SEED))
+        corners = winding.mesh.triangles()[faces]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        front = winding.signed_distance(points + PROBE_OFFSET * normals) < 0.0
+        back = winding.signed_distance(points - PROBE_OFFSET * normals) < 0.0
+        parts = surface.part_of_face[faces]
+        return cls(
+            probes=np.bincount(parts, minlength=surface.num_parts).astype(np.float64),
+            parting=np.bincount(parts, front != back, minlength=surface.num_parts).astype(np.float64),
+            buried_share=float((front & back).mean()),
         )
-    elif findings["open_edges"]:
-        texts.append(
-            f"The surface has {findings['open_edges']} open edges; its holes were closed by the winding number."
-        )
-    return tuple(texts)
+
+
+def _is_sheet(mesh: UnitMesh, surface: Topology, sides: _Sides) -> bool:
+    """Whether the whole of a surface is a sheet."""
+    interface = sides.interface
+    if interface < SMALLEST_INTERFACE and (not surface.closed or interface == 0.0):
+        return not _solid_parts(mesh, surface, sides).any()
+    every_face = np.zeros(len(mesh.faces), np.int64)
+    return surface.num_open_edges > 0 and float(_lids(mesh, every_face)[0]) > LARGEST_LID
+
+
+def _solid_parts(mesh: UnitMesh, surface: Topology, sides: _Sides) -> BoolArray:
+    """Say which parts are seen to hold a volume, among those that were probed at all."""
+    seen: BoolArray = sides.probes >= FEWEST_PROBES
+    holds = sides.parting >= SMALLEST_INTERFACE * sides.probes
+    return seen & holds & (_lids(mesh, surface.part_of_face) < LARGEST_LID)
+
+
+def _sheet_parts(mesh: UnitMesh, surface: Topology, sides: _Sides) -> BoolArray:
+    """Say which parts are sheets beside a solid."""
+    seen: BoolArray = sides.probes >= FEWEST_PROBES
+    flat = _lids(mesh, surface.part_of_face) > LARGEST_LID
+    return seen & flat & (sides.parting < SMALLEST_INTERFACE * sides.probes)
+
+
+def _lids(mesh: UnitMesh, part_of_face: npt.NDArray[Any]) -> FloatArray:
+    """Give for each part how much of its area faces one way: 0 where it is closed, 1 where it is flat."""
+    corners = mesh.triangles()
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    sums = np.stack([np.bincount(part_of_face, normals[:, k]) for k in range(3)], axis=1)
+    areas: FloatArray = np.linalg.norm(sums, axis=1) / np.bincount(
+        part_of_face, np.linalg.norm(normals, axis=1)
+    )
+    return areas
+
+
+def _solid(
+    mesh: UnitMesh, surface: Topology, sides: _Sides, winding: SurfaceDistance
+) -> tuple[SurfaceDistance, dict[str, Any]]:
+    """Give the distance to what is no sheet, joined with the sheets, and what was done."""
+    sheet = _sheet_parts(mesh, surface, sides)[surface.part_of_face]
+    body = replace(mesh, faces=mesh.faces[~sheet]) if sheet.any() else mesh
+    closed = close_holes(body, surface.part_of_face[~sheet])
+    if closed.num_lid_faces or sheet.any():
+        winding = SurfaceDistance(closed.mesh, "winding", threads=winding.threads)
+    findings: dict[str, Any] = {
+        "sheet_faces": int(sheet.sum()),
+        "lid_faces": closed.num_lid_faces,
+        "smooth_lids": closed.num_smooth,
+        "flat_lids": closed.num_flat,
+        "loops_left_open": closed.num_left_open,
+        "buried_faces": 0,
+        "filled_loops_unit": closed.shown_loops(),
+    }
+    truth = _with_rule(closed, body, winding)
+    if truth.rule == "winding" and (sides.buried_share > BURIED_SHARE or closed.num_lid_faces):
+        truth, findings["buried_faces"] = _without_buried(closed, body, winding)
+    if sheet.any():
+        sheets = replace(mesh, faces=mesh.faces[sheet])
+        truth = SheetedDistance(truth, sheets, SHELL_HALF_THICKNESS)
+    return truth, findings
+
+
+def _with_rule(closed: ClosedSurface, body: UnitMesh, winding: SurfaceDistance) -> SurfaceDistance:
+    """Give the cheap rule where it is right, else the winding number."""
+    mesh, source = closed.mesh, body if closed.num_lid_faces else closed.mesh
+    if topology(mesh.faces).closed:
+        normals = winding.ruled("normals", source)
+        rng = np.random.default_rng(TRIAL_SEED + 1)
+        near = SurfaceSampler(mesh).sample(TRIAL_POINTS, rng)[0]
+        sizes = 10.0 ** rng.uniform(-3.0, -1.0, (TRIAL_POINTS, 1))
+        points = near + sizes * rng.standard_normal((TRIAL_POINTS, 3))
+        one, other = normals.signed_distance(points), winding.signed_distance(points)
+        if (((one < 0.0) == (other < 0.0)) | (np.abs(one) < UNDECIDED)).all():
+            return normals
+    return winding.ruled("winding", source)
+
+
+def _without_buried(
+    closed: ClosedSurface, body: UnitMesh, winding: SurfaceDistance
+) -> tuple[SurfaceDistance, int]:
+    """Give the distance to the faces that have an outside, and how many faces have none."""
+    visible, origin, num_buried = visible_surface(closed.mesh, winding, closed.num_lid_faces)
+    given = replace(visible, faces=visible.faces[origin < len(body.faces)])
+    solid = closed.mesh
+    truth = SurfaceDistance(visible, "winding", threads=winding.threads, solid=solid, source=given)
+    return truth, num_buried

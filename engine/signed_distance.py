@@ -3,7 +3,8 @@
 Inside is where the generalized winding number passes 0.5 [Jacobson 2013], which holes and flipped parts disturb
 little. On a closed, consistently oriented surface without self-intersections the angle-weighted normal of the
 nearest feature gives the same sign [Baerentzen 2005] at a fifth of the cost; `sign_doctor` decides. A surface
-with no inside becomes a shell: the distance less half a thickness.
+with no inside becomes a shell: the distance less half a thickness. What decides the sign and what the distance is
+taken to may be two surfaces: a solid of overlapping parts is bounded by less than all of its faces.
 
 One Warp launch runs on one thread on the CPU and leaves the interpreter's lock alone, so the points are cut into
 pieces for a few host threads. Equal points give equal bits whatever the cut.
@@ -14,6 +15,7 @@ pieces for a few host threads. Equal points give equal bits whatever the cut.
 
 from __future__ import annotations
 
+import copy
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -27,7 +29,7 @@ from .mesh import UnitMesh
 from .warp_start import start_warp
 
 FloatArray = npt.NDArray[np.floating[Any]]
-SignRule = Literal["winding", "normals", "shell"]
+SignRule = Literal["winding", "normals", "shell", "mixed"]
 
 FAR = 16.0  # farther than anything in unit space
 PIECE = 1 << 15  # points of one launch: about 0.1 s
@@ -45,26 +47,35 @@ class SurfaceDistance:
         rule: SignRule = "winding",
         half_thickness: float = 0.0,
         threads: int | None = None,
+        *,
+        solid: UnitMesh | None = None,
+        source: UnitMesh | None = None,
     ) -> None:
         """Build the search tree.
 
         Args:
-            mesh: The surface in unit space.
+            mesh: What the distance is taken to, in unit space.
             rule: What decides the sign.
             half_thickness: Of a shell, in unit space; only the rule "shell" uses it.
             threads: Host threads; all processors by default.
+            solid: The faces whose winding number decides the sign, where they are others than those of `mesh`.
+            source: The faces that the user gave, where `mesh` holds others too; errors are measured on them.
         """
         start_warp()
         wp.load_module(distance_kernels, device="cpu")  # here, so that threads do not compile it twice
         self.mesh = mesh
+        self.source = mesh if source is None else source
         self.rule: SignRule = rule
         self.half_thickness = half_thickness
         self.threads = threads or os.cpu_count() or 1
-        corners: Any = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device="cpu")
-        numbers: Any = wp.array(
-            np.ascontiguousarray(mesh.faces, np.int32).reshape(-1), dtype=wp.int32, device="cpu"
-        )
-        self._tree = wp.Mesh(points=corners, indices=numbers, support_winding_number=True)
+        self._tree = _tree(mesh)
+        self._solid = self._tree if solid is None else _tree(solid)
+
+    def ruled(self, rule: SignRule, source: UnitMesh) -> SurfaceDistance:
+        """Give the same distance with another rule for the sign and other faces of the user's; trees are shared."""
+        other = copy.copy(self)
+        other.rule, other.source = rule, source
+        return other
 
     def signed_distance(self, points: FloatArray, reach: FloatArray | None = None) -> FloatArray:
         """Give the signed distance (N,) float32 at points (N, 3), negative inside.
@@ -85,12 +96,20 @@ class SurfaceDistance:
         distances = self._in_pieces(self._nearest_piece(faces), points, reach)
         return distances, faces
 
+    def level(self, points: FloatArray) -> FloatArray:
+        """Give what a perfect field has at points (N, 3) of the source: zero, or the middle of a shell."""
+        return np.full(len(points), -self.half_thickness, np.float32)
+
     def _signed_piece(self, points: FloatArray, reach: FloatArray, out: FloatArray, start: int) -> None:
         place, bound = _given(points, wp.vec3), _given(reach, float)
         result: Any = wp.array(out, dtype=float, device="cpu", copy=False)
         if self.rule == "normals":
             inputs: list[Any] = [self._tree.id, place, bound, NORMAL_EPSILON, result]
             wp.launch(distance_kernels.distance_by_normals, dim=len(points), inputs=inputs, device="cpu")
+            return
+        if self._solid is not self._tree:
+            inputs = [self._tree.id, self._solid.id, place, bound, WINDING_ACCURACY, INSIDE_WINDING, result]
+            wp.launch(distance_kernels.distance_and_solid, dim=len(points), inputs=inputs, device="cpu")
             return
         inputs = [self._tree.id, place, bound, WINDING_ACCURACY, INSIDE_WINDING, result]
         wp.launch(distance_kernels.distance_by_winding, dim=len(points), inputs=inputs, device="cpu")
@@ -130,6 +149,14 @@ class SurfaceDistance:
                 else np.abs(self.nearest(points[missed])[0])
             )
         return out
+
+
+def _tree(mesh: UnitMesh) -> wp.Mesh:
+    corners: Any = wp.array(np.ascontiguousarray(mesh.vertices, np.float32), dtype=wp.vec3, device="cpu")
+    numbers: Any = wp.array(
+        np.ascontiguousarray(mesh.faces, np.int32).reshape(-1), dtype=wp.int32, device="cpu"
+    )
+    return wp.Mesh(points=corners, indices=numbers, support_winding_number=True)
 
 
 def _given(array: FloatArray, dtype: Any) -> Any:

@@ -90,6 +90,13 @@ OLDEST_BLENDER = Environment(
     download_mb=540,
     disk_mb=1600,
 )
+BENCH = Environment(
+    name=".venv-bench",
+    lists=("bench.txt",),
+    purpose="what the benchmarks compare with",
+    download_mb=40,
+    disk_mb=150,
+)
 
 
 def check_python() -> None:

@@ -18,7 +18,7 @@ def test_headless_conversion_blocks_prints_progress_and_saves(real_blender):
     assert "made " in ended.stdout
     found = real_blender.run_script("count_neural.py", blend=target).check().result
     assert found["neural"] == 1
-    assert found["bytes"][0] < 33_000  # the default network's file
+    assert found["bytes"][0] < 18_000  # the default network's file
 
 
 def test_headless_conversion_of_nothing_ends_with_an_error(real_blender):

@@ -68,3 +68,11 @@ def trained(activation="relu"):
     parameters = fit(examine(to_unit(mesh), None).truth, options, lambda state: None)
     weights, biases = split_parameters(parameters, options.architecture)
     return from_arrays(options.architecture, weights, biases)
+
+
+def plane_network(normal, offset):
+    """normal . x + offset, exactly, as one ReLU layer of four."""
+    row = np.asarray(normal, np.float32)
+    first = np.stack([row, -row, 0.0 * row, 0.0 * row])
+    last = np.array([[1.0, -1.0, 0.0, 0.0]])
+    return from_arrays(Architecture(width=4, depth=1), [first, last], [np.zeros(4), np.array([offset])])

@@ -52,12 +52,13 @@ def test_spot_converts_within_the_projects_error_and_size(tmp_path):
     measured = json.loads(run("measure", out, SPOT, "--json", "--points", "20000", "--seed", "9").stdout)
     assert measured["surface_mean"] < 0.002 and measured["iou"] > 0.98  # what the project promises of spot
     assert measured["floating_parts"] == 0.0 and measured["normal_consistency"] > 0.98
-    assert out.stat().st_size < 33_000
+    assert out.stat().st_size < 18_000  # in half precision, which costs it nothing
     told = json.loads(report.read_text())
     # the same errors from other points: the standard error of a mean of 20,000 is under 1 %
     assert told["errors"]["surface_mean"] == pytest.approx(measured["surface_mean"], rel=0.05)
     weights = NeuralWeights.load(out)
-    assert weights.description.errors["iou"] == pytest.approx(told["errors"]["iou"], abs=1e-6)
+    assert weights.description.errors["iou"] == pytest.approx(told["errors"]["iou"], abs=1e-4)  # four digits
+    assert weights.float16 and weights.description.errors["missed"] == 0.0 and told["missed"] == []
     assert (weights.bounds_unit[0] > -1.0).any() and (weights.bounds_unit[1] > weights.bounds_unit[0]).all()
 
 

@@ -4,5 +4,5 @@ A test takes a fixture of `tests/blender/conftest.py` and runs a file of `tests/
 
     def test_cube_becomes_neural(blender):
         outcome = blender.run_script("convert_cube.py", {"preset": "draft"}).check()
-        assert outcome.result["bytes"] < 33_000
+        assert outcome.result["bytes"] < 18_000
 """
