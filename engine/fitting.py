@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from .errors import FitError, OptionError
+from .hard_samples import HardOptions, HardSamples
 from .losses import LossOptions
 from .optimizer import SoapOptions
 from .protocol.weights import MAX_DEPTH, Architecture
@@ -32,7 +33,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 CHUNK_SIZE = 1 << 17
 REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
-TAIL_WEIGHT = 200.0  # takes a third off the largest error of the far field
+TAIL_WEIGHT = 500.0  # of the loss: keeps the far field's largest errors down
 RUNNING_SHARE = 0.2  # of the latest batch in the running error
 WIDEST = 256  # wider ones take hours on a CPU
 Preset = Literal["draft", "standard", "fine"]
@@ -51,6 +52,7 @@ class FitOptions:
     seed: int = 0
     threads: int | None = None  # all processors by default
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    hard: HardOptions = field(default_factory=HardOptions)
     loss: LossOptions = field(default_factory=lambda: LossOptions(tail_weight=TAIL_WEIGHT))
     soap: SoapOptions = field(default_factory=SoapOptions)
     device: str = "cpu"  # or one that torch knows
@@ -125,8 +127,12 @@ def _train(
 ) -> FloatArray:
     batches = _Batches(pool, options)
     state = FitState(step=0, num_steps=options.num_steps, error=None, parameters=trainer.parameters())
+    hard = HardSamples(options.hard, options.num_steps, options.seed)
     for step in range(options.num_steps):
-        trainer.step(batches.take(step, partial(report, state)), learning_rate(step, options))
+        batch = batches.take(step, partial(report, state))
+        if hard.due(step):
+            hard.find(batches.chunks, trainer.errors)
+        trainer.step(hard.mixed_into(batch), learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
             error = _running(state.error, trainer.loss())
             state = replace(state, step=step + 1, error=error, parameters=trainer.parameters())
@@ -146,15 +152,15 @@ class _Batches:
     def __init__(self, pool: SamplePool, options: FitOptions) -> None:
         self._pool, self._options = pool, options
         self._rng = np.random.default_rng([options.seed, 1 << 20])
-        self._chunks: list[FloatArray] = []
+        self.chunks: list[FloatArray] = []
 
     def take(self, step: int, waiting: Callable[[], None]) -> FloatArray:
         options, pool = self._options, self._pool
         growth = 2.0 * step / options.num_steps  # all chunks are in use by half of the run
         wanted = min(pool.num_chunks, 1 + int(growth * pool.num_chunks))
-        while len(self._chunks) < wanted:
-            self._chunks.append(pool.chunk(len(self._chunks), waiting))
+        while len(self.chunks) < wanted:
+            self.chunks.append(pool.chunk(len(self.chunks), waiting))
         chunk = int(self._rng.integers(wanted))
         size = min(options.batch_size, pool.chunk_size)
         start = int(self._rng.integers(pool.chunk_size - size + 1))  # a chunk is shuffled: any slice will do
-        return self._chunks[chunk][start : start + size]
+        return self.chunks[chunk][start : start + size]

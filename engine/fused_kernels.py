@@ -106,6 +106,41 @@ def _through_output(output: Any, weights: Any, h: Any, d: Any, rows: Any, slope:
 
 
 @njit(**OPTIONS)
+def _hidden_layers(
+    samples: Any, transposed: Any, biases: Any, rows: Any, code: Any, first: Any, z: Any, h: Any, d: Any
+) -> None:
+    """Set the values h[k + 1] and slopes d[k] of every hidden layer at up to BLOCK samples."""
+    for p in range(BLOCK):
+        for axis in range(3):
+            first[p * LANES + axis] = samples[min(p, len(samples) - 1), axis]
+    _forward(first, LANES, 3, transposed, 0, biases[0], rows, z)
+    activate(code, z, h[1], d[0])
+    for k in range(1, len(d)):
+        _forward(h[k], rows, rows, transposed, k * rows * rows, biases[k], rows, z)
+        activate(code, z, h[k + 1], d[k])
+
+
+@njit(**OPTIONS)
+def block_errors(
+    parameters: Any, transposed: Any, biases: Any, rows: Any, samples: Any, codes: Any, errors: Any
+) -> None:
+    """Set |f - d| (N,) at samples (N, 5); the arguments are those of `block_gradients`."""
+    depth = len(biases) - 1
+    h, d = np.empty((depth + 1, BLOCK * rows), np.float32), np.empty((depth, BLOCK * rows), np.float32)
+    first, z = np.zeros(BLOCK * LANES, np.float32), np.empty(BLOCK * rows, np.float32)
+    last = depth * rows * (rows + LANES)
+    for start in range(0, len(samples), BLOCK):
+        rest = samples[start : start + BLOCK]
+        _hidden_layers(rest, transposed, biases, rows, codes[0], first, z, h, d)
+        for p in range(len(rest)):
+            value = biases[depth, 0]
+            for o in range(rows):
+                value += parameters[last + o] * h[depth, p * rows + o]
+            squashed = np.float32(np.tanh(value)) if codes[2] else value
+            errors[start + p] = abs(squashed - rest[p, 3])
+
+
+@njit(**OPTIONS)
 def block_gradients(
     parameters: Any,
     transposed: Any,
@@ -138,15 +173,8 @@ def block_gradients(
     total = 0.0
     for start in range(0, len(samples), BLOCK):
         count = min(BLOCK, len(samples) - start)
-        for p in range(BLOCK):
-            for axis in range(3):
-                first[p * LANES + axis] = samples[start + min(p, count - 1), axis]
-        _forward(first, LANES, 3, transposed, 0, biases[0], rows, z)
-        activate(codes[0], z, h[1], d[0])
-        for k in range(1, depth):
-            _forward(h[k], rows, rows, transposed, k * rows * rows, biases[k], rows, z)
-            activate(codes[0], z, h[k + 1], d[k])
         rest = samples[start : start + count]
+        _hidden_layers(rest, transposed, biases, rows, codes[0], first, z, h, d)
         total += _output(h[depth], parameters[last:], biases[depth, 0], rest, codes, limits, output)
         _through_output(output, parameters[last:], h[depth], d[depth - 1], rows, slope, gradient[last:])
         for k in range(depth - 1, 0, -1):

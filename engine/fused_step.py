@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fused_activations import ACTIVATION_CODES
-from .fused_kernels import BLOCK, LOSS_CODES, block_gradients
+from .fused_kernels import BLOCK, LOSS_CODES, block_errors, block_gradients
 from .losses import LossOptions
 from .protocol.weights import Architecture
 
@@ -45,9 +45,7 @@ class FusedStep:
             samples: (N, 5) float32: x, y, z, distance, weight.
         """
         layers, rows, _ = parameters.shape
-        transposed = np.ascontiguousarray(parameters[:, :, :rows].transpose(0, 2, 1)).reshape(-1)
-        biases = np.ascontiguousarray(parameters[:, :, rows])
-        flat = parameters.reshape(-1)
+        flat, transposed, biases = _laid_out(parameters)
         cuts = _cuts(len(samples))
         while len(self._gradients) < len(cuts) - 1:
             self._gradients.append(np.zeros_like(parameters))
@@ -73,6 +71,27 @@ class FusedStep:
         gradient = np.add.reduce(self._gradients[: len(losses)])
         gradient /= len(samples)
         return sum(losses) / len(samples), gradient
+
+    def errors(self, parameters: FloatArray, samples: FloatArray) -> FloatArray:
+        """Give |f - d| (N,) float32 at samples (N, 5)."""
+        flat, transposed, biases = _laid_out(parameters)
+        errors = np.empty(len(samples), np.float32)
+        cuts = _cuts(len(samples))
+
+        def piece(k: int) -> None:
+            mine = slice(cuts[k], cuts[k + 1])
+            rows = parameters.shape[1]
+            block_errors(flat, transposed, biases, rows, samples[mine], self._codes, errors[mine])
+
+        list(self._pool.map(piece, range(len(cuts) - 1)))
+        return errors
+
+
+def _laid_out(parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give what the kernels read: all numbers flat, the transposed matrices flat, and the biases."""
+    rows = parameters.shape[1]
+    transposed = np.ascontiguousarray(parameters[:, :, :rows].transpose(0, 2, 1)).reshape(-1)
+    return parameters.reshape(-1), transposed, np.ascontiguousarray(parameters[:, :, rows])
 
 
 def _cuts(count: int) -> list[int]:

@@ -32,7 +32,7 @@ REACH_SLACK = 1e-5  # added to a bound on the distance: float32 rounding of the 
 class SamplingOptions:
     """How a batch is spread; lengths are in unit space."""
 
-    uniform_share: float = 0.1
+    uniform_share: float = 0.15
     smallest_noise: float = 1e-3
     largest_noise: float = 1e-1
 

@@ -19,7 +19,7 @@ import torch
 from .cpu_optimizer import CpuSoap
 from .fused_step import FusedStep
 from .losses import LossOptions, torch_step
-from .network import initial_parameters, parameter_mask
+from .network import EVALUATION_BATCH, evaluate, initial_parameters, parameter_mask
 from .optimizer import Soap, SoapOptions
 from .protocol.weights import Architecture
 
@@ -35,6 +35,10 @@ class Trainer(Protocol):
 
     def loss(self) -> float:
         """Give the loss of the latest step."""
+        ...
+
+    def errors(self, samples: FloatArray) -> FloatArray:
+        """Give |f - d| (N,) at samples (N, 5), without training on them."""
         ...
 
     def parameters(self) -> FloatArray:
@@ -76,6 +80,10 @@ class CpuTrainer:
         """Give the loss of the latest step."""
         return self._loss
 
+    def errors(self, samples: FloatArray) -> FloatArray:
+        """Give |f - d| (N,) at samples (N, 5)."""
+        return self._step.errors(self._parameters, samples)
+
     def parameters(self) -> FloatArray:
         """Give the parameters, which change with the next step."""
         return self._parameters
@@ -94,7 +102,7 @@ class TorchTrainer:
         self, architecture: Architecture, seed: int, loss: LossOptions, soap: SoapOptions, device: str
     ) -> None:
         """Begin with random parameters, equal on every device."""
-        self._device = torch.device(device)
+        self._device, self._architecture = torch.device(device), architecture
         self._parameters = initial_parameters(architecture, seed).to(self._device)
         self._compute = torch_step(architecture, loss)
         self._optimizer = Soap(self._parameters, parameter_mask(architecture).to(self._device), soap)
@@ -134,6 +142,15 @@ class TorchTrainer:
     def loss(self) -> float:
         """Give the loss of the latest step; waits for the device."""
         return float(self._loss)
+
+    def errors(self, samples: FloatArray) -> FloatArray:
+        """Give |f - d| (N,) at samples (N, 5); waits for the device."""
+        with torch.no_grad():
+            batch = torch.from_numpy(samples).to(self._device)
+            pieces = torch.split(batch, EVALUATION_BATCH)
+            values = torch.cat([evaluate(self._parameters, self._architecture, p[:, :3]) for p in pieces])
+            array: FloatArray = (values - batch[:, 3]).abs().cpu().numpy()
+        return array
 
     def parameters(self) -> FloatArray:
         """Give a copy of the parameters; waits for the device."""

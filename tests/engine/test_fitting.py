@@ -11,6 +11,7 @@ from engine.cpu_optimizer import CpuSoap
 from engine.errors import FitError, OptionError
 from engine.fitting import FitOptions, fit, learning_rate
 from engine.fused_step import FusedStep
+from engine.hard_samples import HardOptions, HardSamples
 from engine.losses import LossOptions, torch_step
 from engine.network import ACTIVATIONS, evaluate, initial_parameters, parameter_mask
 from engine.optimizer import Soap, SoapOptions
@@ -179,3 +180,27 @@ def test_trainers_on_the_cpu_and_in_torch_go_the_same_way():
     assert ours.loss() == pytest.approx(theirs.loss(), rel=0.05)  # 30 float32 steps that part slowly
     assert ours.loss() < 0.1  # it began at 0.4 or more
     ours.close()
+
+
+def test_errors_are_those_of_a_plain_evaluation():
+    architecture = Architecture(width=20, depth=3, activation="sine", output_activation="tanh")
+    arguments = architecture, 0, LossOptions(), SoapOptions()
+    samples = random_samples(3001, torch.Generator().manual_seed(8)).numpy()
+    ours, theirs = CpuTrainer(*arguments, threads=2), TorchTrainer(*arguments, "cpu")
+    assert np.abs(ours.errors(samples) - theirs.errors(samples)).max() < 1e-5
+    ours.close()
+
+
+def test_hard_samples_are_the_worst_far_ones_and_end_a_batch():
+    options = HardOptions(share=0.25, num_searches=1, fewest=3, least_error=0.5)
+    chunk = np.ones((40, 5), np.float32)
+    chunk[:, 0], chunk[:, 3] = np.arange(40), np.where(np.arange(40) < 20, 0.01, 0.2)
+    hard = HardSamples(options, num_steps=10, seed=0)
+    assert [step for step in range(10) if hard.due(step)] == [5]
+    hard.find(
+        [chunk], lambda samples: samples[:, 0] / 20.0
+    )  # only 20 to 39 are far; all of them are wrong enough
+    batch = np.zeros((12, 5), np.float32)
+    mixed = hard.mixed_into(batch)
+    assert len(mixed) == 12 and not mixed[:9].any()
+    assert set(mixed[9:, 0]) <= set(range(35, 40))  # the worst quarter of the twenty
