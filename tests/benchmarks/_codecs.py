@@ -30,7 +30,7 @@ def encode(source: Path, out: Path) -> None:
             continue
         reduction = 1.0 - target / len(faces)
         points, triangles = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_reduction=reduction, agg=3.0
+            vertices.astype(np.float32), faces.astype(np.int32), target_reduction=reduction
         )
         for bits in BITS:
             data = DracoPy.encode(points, triangles, quantization_bits=bits, compression_level=10)
