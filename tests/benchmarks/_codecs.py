@@ -61,7 +61,7 @@ def plot(figures: Path, out: Path) -> None:
         panel.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
         panel.minorticks_off()
         panel.grid(True, which="major", color="#dddddd")
-    panels[0][0].set_ylabel("mean distance of the two surfaces, both ways (unit space)")
+    panels[0][0].set_ylabel("mean surface distance (unit space)")
     panels[0][0].legend(frameon=False)
     canvas.tight_layout()
     canvas.savefig(out, dpi=110)
