@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
-from .march_kernel import PackedGrid, march
+from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
+from .packed_grid import PackedGrid
 from .parallel import over_slices
 from .step_grid import RESOLUTION, sampled_step_grid
 
