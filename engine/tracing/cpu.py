@@ -1,15 +1,21 @@
-"""The CPU backend: Numba kernels over blocks of points, without a missed hit as far as its step grid is right."""
+"""The CPU backend: Numba kernels over blocks of points, without a missed hit as far as its step grid is right.
+
+The grid is sampled at first, and proven once somebody calls `certify`, or has done so for these weights before.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
+from .certified_cache import load_cells, save_cells
+from .certified_grid import can_certify, certified_cells
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
 from .packed_grid import PackedGrid
@@ -25,16 +31,50 @@ BoolArray = npt.NDArray[np.bool_]
 class CpuTracer:
     """Sphere tracing of one network on the CPU (`Tracer`); every method may be called from several threads."""
 
-    bound = "sampled"
-
     def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION) -> None:
-        """Pack the network and build its step grid, `grid_resolution` cells a side."""
+        """Pack the network and take its certified grid if it was proven earlier, else sample one.
+
+        Args:
+            weights: The network.
+            grid_resolution: Cells a side of a sampled grid.
+        """
         start = time.perf_counter()
+        self._weights = weights
         self._network = pack_network(weights)
-        self.grid: PackedGrid = sampled_step_grid(
-            self.value_parallel, self.gradient_parallel, grid_resolution
-        )
+        cells = load_cells(weights) if can_certify(weights) else None
+        if cells is not None:
+            self._steps: tuple[str, PackedGrid] = ("certified", cells.packed())
+        else:
+            grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
+            self._steps = ("sampled", grid)
         log.info("step grid (%s) in %.2f s", self.bound, time.perf_counter() - start)
+
+    @property
+    def bound(self) -> str:
+        """What steps rely on now: "sampled" or "certified"."""
+        return self._steps[0]
+
+    @property
+    def grid(self) -> PackedGrid:
+        """The step grid in use; `certify` may replace it at any time."""
+        return self._steps[1]
+
+    def certify(self, cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Build the certified grid, keep it on disk and use it from now on; whether it is in use.
+
+        Very large networks stay sampled.
+
+        Raises:
+            Cancelled: `cancelled` said so; the grid in use stays.
+        """
+        if self.bound != "certified" and can_certify(self._weights):
+            cells = certified_cells(self._weights, cancelled=cancelled)
+            save_cells(self._weights, cells)
+            self._steps = (
+                "certified",
+                cells.packed(),
+            )  # one reference, so a march sees one grid or the other
+        return self.bound == "certified"
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""
