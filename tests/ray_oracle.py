@@ -6,6 +6,8 @@ rays that graze nearer than float32 can tell.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from engine.activations import LEAKY_SLOPE
@@ -14,6 +16,8 @@ from engine.field import Field
 SAMPLES = 700  # of the first pass, in float32
 PARTS = 24  # of an interval that may hold a crossing, in float64, twice
 MOST_REGIONS = 4000
+GRAZING = 1e-6  # rays that touch the zero set by less are left out
+DEPTH = 1e-4  # of unit space, over the cosine to the gradient
 
 
 def box_span(origins, directions):
@@ -138,3 +142,73 @@ def _look_closer(field, origins, directions, rays, low, high, steepest, t_hit, c
             closest,
             depth - 1,
         )
+
+
+@dataclass
+class Verdict:
+    """What a tracer did with N rays; every array is (N,)."""
+
+    crossed: np.ndarray  # whether the field is crossed
+    missed: np.ndarray
+    false: np.ndarray
+    displaced: np.ndarray  # hit, but not at the first crossing
+    grazing: np.ndarray  # left out: the difference is a touch of less than GRAZING
+    depth_error: np.ndarray  # times the cosine, where both hit and none of the above holds; else 0
+
+
+def judge(weights, tracer, origins, directions):
+    """Compare a tracer with the oracle that fits the network."""
+    field, count = Field(weights), len(origins)
+    if weights.architecture.activation in ("relu", "leaky_relu"):
+        expected, closest = exact_first_crossing(weights, origins, directions)
+    else:
+        probes = np.random.default_rng(0).uniform(-1.0, 1.0, (5000, 3))
+        steepest = 2.0 * np.linalg.norm(field.gradient(probes), axis=1).max()
+        expected, closest = subdivided_first_crossing(
+            weights, tracer.value_parallel, origins, directions, steepest
+        )
+    t_hit = tracer.trace(origins, directions, np.zeros(count), np.full(count, 10.0))
+    crossed, hit = np.isfinite(expected), np.isfinite(t_hit)
+    both = crossed & hit
+    error = np.zeros(count)
+    gradient = field.gradient(origins[both] + expected[both, None] * directions[both])
+    cosine = np.abs((gradient * directions[both]).sum(axis=1)) / np.linalg.norm(gradient, axis=1)
+    error[both] = np.abs(t_hit[both] - expected[both]) * cosine
+    wrong = (crossed != hit) | (error > DEPTH)
+    grazing = np.zeros(count, bool)
+    for r in np.flatnonzero(wrong):
+        grazing[r] = _grazes(field, origins[r], directions[r], expected[r], t_hit[r], closest[r])
+    open_ = wrong & ~grazing
+    error[wrong] = 0.0
+    return Verdict(crossed, open_ & crossed & ~hit, open_ & hit & ~crossed, open_ & both, grazing, error)
+
+
+def _grazes(field, origin, direction, expected, t_hit, closest):
+    """Whether two answers differ only by a touch, of the zero set or through it by less than GRAZING."""
+    if not np.isfinite(expected):
+        return closest < GRAZING
+    if t_hit < expected:
+        return abs(field.value((origin + t_hit * direction)[None])[0]) < GRAZING
+    before = field.value((origin + (expected - 1e-5) * direction)[None])[0] < 0.0
+    t = np.linspace(expected - 1e-5, min(t_hit, expected + 0.05) - 1e-5, 4001)
+    values = field.value(origin + t[:, None] * direction)
+    turned = values[(values < 0.0) != before]
+    return not len(turned) or np.abs(turned).max() < GRAZING
+
+
+def mixed_rays(field, count, seed):
+    """A third from all around, a third that graze the surface, a third from inside the box."""
+    rng = np.random.default_rng(seed)
+    origins = rng.standard_normal((count, 3))
+    origins *= 3.0 / np.linalg.norm(origins, axis=1, keepdims=True)
+    through = rng.uniform(-0.9, 0.9, (count, 3))
+    near = rng.uniform(-1.0, 1.0, (40 * count, 3))
+    near = near[np.abs(field.value(near)) < 0.02][: count // 3]
+    normal = field.gradient(near)
+    along = np.cross(normal, rng.standard_normal((len(near), 3)))
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    through[: len(near)], origins[: len(near)] = near, near - 2.5 * along
+    inside = slice(2 * count // 3, count)
+    origins[inside] = rng.uniform(-0.9, 0.9, (count - inside.start, 3))
+    directions = through - origins
+    return origins, directions / np.linalg.norm(directions, axis=1, keepdims=True)

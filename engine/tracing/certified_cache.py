@@ -18,7 +18,7 @@ import numpy as np
 from ..cache import cache_folder
 from ..errors import OutputError
 from ..protocol.weights import NeuralWeights, write_atomically
-from .certified_grid import CertifiedCells
+from .certified_cells import CertifiedCells, can_certify
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,13 @@ def load_cells(weights: NeuralWeights, time: float = 0.0) -> CertifiedCells | No
     except OSError:
         log.debug("cannot touch %s", path)
     return cells
+
+
+def bound_in_use(weights: NeuralWeights) -> str:
+    """Say what steps through a network rely on when it is opened now, and why, for people."""
+    if not can_certify(weights):
+        return "sampled (too large to certify)"
+    return "sampled (not certified yet)" if load_cells(weights) is None else "certified"
 
 
 def save_cells(weights: NeuralWeights, cells: CertifiedCells, time: float = 0.0) -> int:

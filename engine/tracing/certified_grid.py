@@ -1,7 +1,8 @@
 """The certified step grid: cells that are proven to be free of the surface, and proven gradients in the others.
 
 Blocks of cells are bounded around one reference point each (`certified_kernel`): cells of 1/64 of the domain first, then
-the halves of those that stayed undecided. What stays undecided at the last level may hold the surface.
+the halves of those that stayed undecided, and once more the halves of these, which only tell about the cell they are in.
+What stays undecided then may hold the surface.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
+from .certified_cells import CertifiedCells
 from .certified_network import CertifiedNetwork, certified_network
 from .certifier import Cancelled
-from .packed_grid import PackedGrid
-from .step_grid import packed_grid
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +34,10 @@ IntArray = npt.NDArray[np.integer[Any]]
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 REFERENCE_STEP = 4  # cells a side of the block that shares a reference
-MOST_PARAMETERS = 40_000  # larger networks take minutes
 GROUPS_AT_ONCE = 64  # between two looks at `cancelled`
 NICENESS = 10  # of the threads, where the system has it: drawing goes first
 
 NUM_THREADS = os.cpu_count() or 1
-_executor = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="certify")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CertifiedCells:
-    """What was proven about the cells of [-1, 1]^3."""
-
-    reachable: npt.NDArray[np.bool_]  # (R, R, R): not proven to be free of the surface
-    gradient: npt.NDArray[np.float32]  # (C, 6): low, then high, in those cells, in the order of the array
-    error: float  # bound on the error of a float32 value in those cells
-
-    def packed(self) -> PackedGrid:
-        """Give the grid that the march reads."""
-        return packed_grid(self.reachable, self.gradient, self.error)
-
-
-def can_certify(weights: NeuralWeights) -> bool:
-    """Whether a network is small enough to be certified in reasonable time."""
-    return weights.architecture.num_parameters() <= MOST_PARAMETERS
 
 
 def certified_cells(
@@ -65,6 +45,7 @@ def certified_cells(
     time_input: float = 0.0,
     resolution: int = RESOLUTION,
     cancelled: Callable[[], bool] = lambda: False,
+    background: bool = False,
 ) -> CertifiedCells:
     """Prove what can be proven; seconds of work on all processors.
 
@@ -73,30 +54,59 @@ def certified_cells(
         time_input: Fourth input of a network that has four.
         resolution: Cells a side, FIRST_RESOLUTION times a power of two.
         cancelled: Asked every few milliseconds.
+        background: Whether other work of the machine goes first.
 
     Raises:
         Cancelled: `cancelled` said so.
     """
-    start = time.perf_counter()
     net = certified_network(weights, time_input)
+    aside = _step_aside if background else None
+    with ThreadPoolExecutor(NUM_THREADS, "certify", initializer=aside) as executor:
+        return _refine(_Bounding(net, executor, cancelled), resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounding:
+    net: CertifiedNetwork
+    executor: ThreadPoolExecutor
+    cancelled: Callable[[], bool]
+
+
+def _refine(bounding: _Bounding, resolution: int) -> CertifiedCells:
+    start = time.perf_counter()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
-        values, radii, _, _ = _bound(net, cells, side, False, cancelled)
+        values, radii, _, _ = _bound(bounding, cells, side, False)
         cells = cells[~(np.abs(values) > radii)]  # what is no number stays
         log.debug("%d of %d^3 cells undecided after %.2f s", len(cells), side, time.perf_counter() - start)
         if side == resolution:
             break
         cells, side = _halves(cells), 2 * side
     cells = cells[np.lexsort(cells.T[::-1])]
-    _, _, gradient, errors = _bound(net, cells, side, True, cancelled)
+    cells, gradient, error = _look_inside(bounding, cells, side)
     reachable = np.zeros((side,) * 3, bool)
     reachable[tuple(cells.T)] = True
     log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
-    return CertifiedCells(reachable, _outward(gradient), float(np.nan_to_num(errors).max(initial=0.0)))
+    return CertifiedCells(reachable, _outward(gradient), error)
+
+
+def _look_inside(
+    bounding: _Bounding, cells: IntArray, side: int
+) -> tuple[IntArray, npt.NDArray[np.float32], float]:
+    """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
+
+    Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
+    """
+    values, radii, gradient, errors = _bound(bounding, _halves(cells), 2 * side, True)
+    kept = (~(np.abs(values) > radii)).reshape(-1, 8).any(axis=1)
+    parts = gradient.reshape(-1, 8, 6)[kept]
+    bounds = np.concatenate([parts[..., :3].min(axis=1), parts[..., 3:].max(axis=1)], axis=1)
+    error = float(np.nan_to_num(errors.reshape(-1, 8)[kept], nan=np.inf).max(initial=0.0))
+    return cells[kept], bounds, error
 
 
 def _bound(
-    net: CertifiedNetwork, cells: IntArray, side: int, with_gradient: bool, cancelled: Callable[[], bool]
+    bounding: _Bounding, cells: IntArray, side: int, with_gradient: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Give value, radius, and where wanted the gradient's bounds and the float32 error, of cells (N, 3)."""
     blocks = cells // REFERENCE_STEP
@@ -111,14 +121,13 @@ def _bound(
     found += [np.empty((count if with_gradient else 0, 6), np.float32), np.empty(count, np.float32)]
 
     def work(start: int) -> None:
-        if cancelled():
+        if bounding.cancelled():
             raise Cancelled
-        _step_aside()
         stop = min(start + GROUPS_AT_ONCE, len(references))
         part = slice(edges[start], edges[stop])
         out = [array[part] for array in found]
         certify(
-            net,
+            bounding.net,
             references[start:stop],
             edges[start : stop + 1] - edges[start],
             centres[part],
@@ -126,7 +135,9 @@ def _bound(
             *out,
         )
 
-    for future in [_executor.submit(work, start) for start in range(0, len(references), GROUPS_AT_ONCE)]:
+    for future in [
+        bounding.executor.submit(work, start) for start in range(0, len(references), GROUPS_AT_ONCE)
+    ]:
         future.result()
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
@@ -135,7 +146,7 @@ def _bound(
 
 
 def _step_aside() -> None:
-    """Lower the calling thread's priority; Linux keeps one per thread."""
+    """Lower a thread's priority; Linux keeps one per thread."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 

@@ -29,7 +29,7 @@ class Certifiable(Protocol):
         """What its steps rely on."""
         ...
 
-    def certify(self, cancelled: Callable[[], bool] = ...) -> bool:
+    def certify(self, cancelled: Callable[[], bool] = ..., background: bool = ...) -> bool:
         """Build the certified grid and use it; whether that is what it uses now."""
         ...
 
@@ -83,7 +83,7 @@ class Certifier:
 
     def _certify(self, tracer: Certifiable, done: Callable[[], None], number: int) -> None:
         try:
-            if tracer.bound == "sampled" and tracer.certify(lambda: self._number != number):
+            if tracer.bound == "sampled" and tracer.certify(lambda: self._number != number, background=True):
                 done()
         except Cancelled:
             log.debug("a certified grid is no longer wanted")

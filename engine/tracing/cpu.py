@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
-from .certified_grid import can_certify, certified_cells
+from .certified_cells import can_certify
+from .certified_grid import certified_cells
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
 from .packed_grid import PackedGrid
@@ -50,6 +51,11 @@ class CpuTracer:
         log.info("step grid (%s) in %.2f s", self.bound, time.perf_counter() - start)
 
     @property
+    def steps(self) -> tuple[str, PackedGrid]:
+        """What steps rely on now and the grid that belongs to it."""
+        return self._steps
+
+    @property
     def bound(self) -> str:
         """What steps rely on now: "sampled" or "certified"."""
         return self._steps[0]
@@ -59,16 +65,16 @@ class CpuTracer:
         """The step grid in use; `certify` may replace it at any time."""
         return self._steps[1]
 
-    def certify(self, cancelled: Callable[[], bool] = lambda: False) -> bool:
+    def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
         """Build the certified grid, keep it on disk and use it from now on; whether it is in use.
 
-        Very large networks stay sampled.
+        Very large networks stay sampled. In the background other work of the machine goes first.
 
         Raises:
             Cancelled: `cancelled` said so; the grid in use stays.
         """
         if self.bound != "certified" and can_certify(self._weights):
-            cells = certified_cells(self._weights, cancelled=cancelled)
+            cells = certified_cells(self._weights, cancelled=cancelled, background=background)
             save_cells(self._weights, cells)
             self._steps = (
                 "certified",
