@@ -16,19 +16,10 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from .certified_kernel import (
-    CELLS,
-    SLACK,
-    UNIT,
-    Work,
-    encode,
-    forward,
-    make_work,
-    multiply_back,
-    set_reference,
-    whole,
-)
+from .certified_activations import ERROR
+from .certified_kernel import encode, forward, set_reference
 from .certified_network import CertifiedNetwork
+from .certified_work import CELLS, SLACK, UNIT, Work, make_work, multiply_back, whole
 from .kernel_math import FAST, f32
 
 ENLARGE = 1e-6  # around a cell, for rays whose places are rounded across its border
@@ -43,7 +34,7 @@ def _value(
     The gradient's rows are x, y, z and the largest change of each in the cell by the expansion's quadratic part.
     """
     width = net.hidden.shape[1]
-    z, v = work.rows[0], work.rows[1]  # rows of PARTS, packed one under the other
+    v = work.rows[1]
     square = half * half * f32(1.0001)
     for b in range(n):
         radii[b] = f32(0.0)
@@ -74,7 +65,6 @@ def _value(
             (abs(g[5]) + abs(g[7]) + abs(g[9])) * half,
             (abs(g[6]) + abs(g[8]) + abs(g[9])) * half,
         )
-        z[0, b] = gamma * v[0, b]
 
 
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -103,7 +93,7 @@ def _back(net: CertifiedNetwork, work: Work, n: int, radii: Any) -> None:
     if net.phases.shape[0] > 0:
         for i in range(size):
             for b in range(n):
-                radii[b] += f32(1.00001) * abs(encoded[i, b]) * work.encoded_error[i, b]
+                radii[b] += f32(1.00001) * abs(encoded[i, b]) * work.encoded_error[0, i, b]
     for b in range(n):
         radii[b] = f32(SLACK) * radii[b] + f32(1e-30)
 
@@ -142,9 +132,16 @@ def _back_changes(net: CertifiedNetwork, work: Work, n: int) -> None:
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _widen(net: CertifiedNetwork, work: Work, half: Any, n: int, gradient: Any, errors: Any) -> None:
     """Add to the gradient's radii (rows 4 to 6) what the expansion leaves out; and bound float32 values' errors."""
-    depth, width, _ = net.encoded.shape
+    depth, width, size = net.encoded.shape
+    gamma = f32(UNIT) * f32(width + size + 10)
     for b in range(n):
-        errors[b] = f32(0.0)
+        errors[b] = f32(3e-6) + gamma * abs(net.last_bias[0])
+    for i in range(width):
+        weight = gamma * abs(net.last[0, i])
+        for b in range(n):
+            errors[b] += weight * work.sizes[0, i, b]
+    if net.phases.shape[0] > 0:
+        _widen_encoding(net, work, n, gradient, errors)
     for k in range(depth):
         for i in range(width):
             here, dev = work.back[k, 0, i], work.back[k, 1, i]
@@ -156,17 +153,47 @@ def _widen(net: CertifiedNetwork, work: Work, half: Any, n: int, gradient: Any, 
             )
             for b in range(n):
                 a = abs(here[b])
-                lost = (a + dev[b]) * f32(3.0) * (abs(slope[b]) + change[b]) * v[b]
+                whole_slope = abs(slope[b]) + change[b]
+                lost = (a + dev[b]) * f32(3.0) * whole_slope * v[b]
                 share = dev[b] * change[b] + a * beyond[b]
-                errors[b] += lost + (a + dev[b]) * f32(3e-6) * (f32(1.0) + work.layers[k, 4, i, b] * f32(3e5))
+                errors[b] += lost + (a + dev[b]) * f32(ERROR + 10.0 * UNIT) * (f32(1.0) + v[b] / gamma)
                 for axis in range(3):
                     jacobian = abs(work.jacobian[k, axis, i, b])
                     gradient[4 + axis, b] += share * jacobian + lost / half
     for b in range(n):
         for axis in range(3):
-            gradient[4 + axis, b] = f32(SLACK) * gradient[4 + axis, b] + f32(4e-7) * abs(
-                gradient[1 + axis, b]
-            )
+            steep = abs(gradient[1 + axis, b])
+            gradient[4 + axis, b] = f32(SLACK) * gradient[4 + axis, b] + f32(4e-7) * steep
+            errors[b] += f32(2.0 * UNIT) * (steep + gradient[4 + axis, b])  # of a rounded place
+        errors[b] *= f32(SLACK)
+
+
+@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def _widen_encoding(net: CertifiedNetwork, work: Work, n: int, gradient: Any, errors: Any) -> None:
+    """`_widen` for the units of a Fourier encoding: their slopes change in a cell, too."""
+    depth, width, size = net.encoded.shape
+    inputs, features = int(net.inputs[0]), net.phases.shape[0]
+    here, dev, turned = work.rows[2], work.rows[3], work.rows[1]  # `_back` left d f / d encoded in the first
+    for i in range(size):
+        for b in range(n):
+            dev[i, b] = f32(0.0)
+    for later in range(depth):
+        multiply_back(work.reach[later], 0, size, work.back[later, 2], dev, n)
+    gamma = f32(UNIT) * f32(width + 10) * f32(depth)
+    for k in range(depth):
+        if net.sees[k]:
+            for i in range(width):
+                for b in range(n):
+                    turned[i, b] = gamma * abs(work.back[k, 0, i, b] * work.layers[k, 0, i, b])
+            multiply_back(net.encoded_size[k], 0, size, turned, dev, n)
+    for feature in range(2 * features):
+        row, unit = net.phases[feature % features], inputs + feature
+        for b in range(n):
+            a, other = abs(here[unit, b]), f32(SLACK) * dev[unit, b]
+            share = other * work.encoded_error[1, unit, b] + a * work.encoded_error[2, unit, b]
+            errors[b] += (a + other) * work.encoded_error[0, unit, b]
+            for axis in range(3):
+                gradient[4 + axis, b] += share * abs(row[axis])
 
 
 @nb.njit(cache=True, nogil=True)

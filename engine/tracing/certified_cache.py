@@ -70,7 +70,11 @@ def pack(cells: CertifiedCells) -> bytes:
     """Give a file's bytes."""
     side = np.array([cells.reachable.shape[0], len(cells.gradient)], "<u4").tobytes()
     bounds = cells.gradient.astype("<f2")  # infinities stand for bounds past half precision
-    body = side + np.array([cells.error], "<f8").tobytes() + np.packbits(cells.reachable).tobytes()
+    body = (
+        side
+        + np.array([cells.error, cells.sampled_error], "<f8").tobytes()
+        + np.packbits(cells.reachable).tobytes()
+    )
     body = zlib.compress(body + np.ascontiguousarray(bounds.T).tobytes(), 1)
     return HEADER + hashlib.sha256(body).digest() + body
 
@@ -83,13 +87,13 @@ def unpack(data: bytes) -> CertifiedCells | None:
         return None
     body = zlib.decompress(body)
     side, count = (int(x) for x in np.frombuffer(body, "<u4", 2))
-    error = float(np.frombuffer(body, "<f8", 1, 8)[0])
+    error, sampled_error = (float(x) for x in np.frombuffer(body, "<f8", 2, 8))
     num_bits = side**3
-    bits = np.frombuffer(body, np.uint8, -(-num_bits // 8), 16)
+    bits = np.frombuffer(body, np.uint8, -(-num_bits // 8), 24)
     reachable = np.unpackbits(bits, count=num_bits).reshape((side,) * 3).astype(bool)
-    bounds = np.frombuffer(body, "<f2", 6 * count, 16 + len(bits)).reshape(6, count).T.astype(np.float32)
+    bounds = np.frombuffer(body, "<f2", 6 * count, 24 + len(bits)).reshape(6, count).T.astype(np.float32)
     gradient = np.nan_to_num(bounds, posinf=1e30, neginf=-1e30)
-    return CertifiedCells(reachable, np.ascontiguousarray(gradient), error)
+    return CertifiedCells(reachable, np.ascontiguousarray(gradient), error, sampled_error)
 
 
 def _path(weights: NeuralWeights, time: float) -> Path:

@@ -20,20 +20,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..field import Field
 from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
 from .certified_cells import CertifiedCells
 from .certified_network import CertifiedNetwork, certified_network
 from .certifier import Cancelled
+from .network_kernel import evaluate_points, pack_network
 
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
+BoolArray = npt.NDArray[np.bool_]
 
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 REFERENCE_STEP = 4  # cells a side of the block that shares a reference
+NUM_COMPARED = 2000  # places at which float32 and float64 are compared
+ERROR_MARGIN = 4.0
+SMALLEST_ERROR = 1e-7
 GROUPS_AT_ONCE = 64  # between two looks at `cancelled`
 NICENESS = 10  # of the threads, where the system has it: drawing goes first
 
@@ -62,7 +68,9 @@ def certified_cells(
     net = certified_network(weights, time_input)
     aside = _step_aside if background else None
     with ThreadPoolExecutor(NUM_THREADS, "certify", initializer=aside) as executor:
-        return _refine(_Bounding(net, executor, cancelled), resolution)
+        reachable, gradient, error = _refine(_Bounding(net, executor, cancelled), resolution)
+    seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
+    return CertifiedCells(reachable, gradient, error, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,17 @@ class _Bounding:
     cancelled: Callable[[], bool]
 
 
-def _refine(bounding: _Bounding, resolution: int) -> CertifiedCells:
+def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[np.float32]) -> float:
+    """Compare the float32 kernel with float64 at some of the places; with a margin."""
+    chosen = np.ascontiguousarray(places[:: max(1, len(places) // NUM_COMPARED)])
+    values = np.empty(len(chosen), np.float32)
+    evaluate_points(pack_network(weights, time_input), chosen, values, np.empty((0, 3), np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = np.abs(values - Field(weights, time_input).value(chosen))
+    return ERROR_MARGIN * float(np.nan_to_num(difference, posinf=0.0).max(initial=0.0)) + SMALLEST_ERROR
+
+
+def _refine(bounding: _Bounding, resolution: int) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
     start = time.perf_counter()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
@@ -87,7 +105,7 @@ def _refine(bounding: _Bounding, resolution: int) -> CertifiedCells:
     reachable = np.zeros((side,) * 3, bool)
     reachable[tuple(cells.T)] = True
     log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
-    return CertifiedCells(reachable, _outward(gradient), error)
+    return reachable, _outward(gradient), error
 
 
 def _look_inside(

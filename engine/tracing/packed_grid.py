@@ -8,7 +8,8 @@ gradient bounds, in units of the ray parameter. With a value f at the ray's plac
   signs exactly when the ray crosses, once;
 - else no crossing is nearer than f / -lo (f > 0) or -f / hi (f < 0).
 
-A value of the float32 kernels is off by up to `error`, so a step that is to be proven is taken from |f| - error.
+A value of the float32 kernels is off by about `error`, so a step is taken from |f| - error. That number is sampled, with a
+margin; the bound that is proven for it (`CertifiedCells.error`) is some hundred times larger and would stop every ray.
 """
 
 from __future__ import annotations
@@ -24,4 +25,4 @@ class PackedGrid(NamedTuple):
     distance: np.ndarray  # (R, R, R) uint8: cells to the nearest one the surface may reach, 0: this one
     cell: np.ndarray  # (R, R, R) int32: row of a cell in `gradient`, -1 where the surface cannot be
     gradient: np.ndarray  # (C, 6) float32: low x, y, z, then high x, y, z, in the cell and 1e-6 around it
-    error: float  # bound on |float32 value - network|; 0 where the bounds are sampled
+    error: float  # allowance for |float32 value - network|; 0 where the bounds are sampled
