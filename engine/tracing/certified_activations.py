@@ -35,6 +35,7 @@ LARGEST = np.array(
         (1.0001, 1.0001, 1.0001, -1.0, 1.0),  # sine
         (0.5001, 0.3085, 0.5001, -0.09985, 1.09985),  # silu
         (0.798, 0.7795, 1.5959, -0.12905, 1.12905),  # gelu
+        (0.7501, 1.2001, 3.361, -0.17365, 1.17365),  # hard_gelu, between its ends
     ],
     np.float32,
 )
@@ -100,6 +101,16 @@ def derivatives(code: int, z: Any, out: Any, count: int) -> None:
             out[1, b] = y + x * d
             out[2, b] = two * d + x * d2
             out[3, b] = f32(3.0) * d2 + x * d * (one - f32(6.0) * d)
+    elif code == 10:
+        for b in range(count):
+            x = z[b]
+            u = min(max(f32(0.4) * x, -one), one)
+            w = u * u
+            gate = f32(0.5) + u * (f32(0.9375) + w * (f32(0.1875) * w - f32(0.625)))
+            out[0, b] = x * gate
+            out[1, b] = gate + f32(0.375) * x * (one - w) * (one - w)
+            out[2, b] = f32(0.75) * (one - w) * (one - f32(3.0) * w)
+            out[3, b] = (f32(1.0) if w < one else f32(0.0)) * u * (f32(3.6) * w - f32(2.4))
     else:
         for b in range(count):
             x = z[b]
@@ -131,6 +142,9 @@ def expand(code: int, z: Any, bounds: Any, out: Any, scratch: Any, count: int) -
     most2, most3, most4 = LARGEST[code, 0], LARGEST[code, 1], LARGEST[code, 2]
     least_slope, most_slope = LARGEST[code, 3], LARGEST[code, 4]
     kinked = f32(1.0) if code == 3 else f32(0.0)
+    end = (
+        f32(2.5) if code == 10 else f32(3e38)
+    )  # beyond it hard_gelu is straight; its third derivative jumps there
     reach = f32(FAR) if code == 7 else f32(3e38)
     for b in range(count):
         j, q, e = bounds[0, b], bounds[1, b], bounds[2, b]
@@ -141,8 +155,10 @@ def expand(code: int, z: Any, bounds: Any, out: Any, scratch: Any, count: int) -
         lost = f32(ERROR) * max(f32(1.0), size)
         bent = f32(0.0) if z[b] > r else f32(1.0)  # elu is straight above its kink
         bent = max(bent, f32(1.0) - kinked)
+        bent = f32(0.0) if size - r > end else bent
         c2 = bent * min(s2 + most3 * r + lost, most2)
         c3 = bent * min(s3 + most4 * r + lost, most3)
+        c3 = max(c3, most3) if size >= end and size - r <= end else c3
         straddles = kinked if size <= r else f32(0.0)
         c2 = f32(1.0) if straddles > f32(0.0) else c2
         c3 = f32(1e30) if straddles > f32(0.0) else c3

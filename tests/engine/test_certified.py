@@ -22,7 +22,18 @@ from engine.tracing.cpu import CpuTracer
 from engine.tracing.kernel_math import CODES
 from tests.engine.networks import from_arrays, octahedron, random_network
 
-ACTIVATIONS = ["relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
+ACTIVATIONS = [
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "sine",
+    "silu",
+    "gelu",
+    "hard_gelu",
+]
 SMOOTH = ["softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
 
 
@@ -121,7 +132,7 @@ def test_largest_derivatives_are_at_least_what_dense_samples_show(activation):
     assert slope.max() <= bound[4]
 
 
-@pytest.mark.parametrize("activation", [*SMOOTH, "elu"])
+@pytest.mark.parametrize("activation", [*SMOOTH, "elu", "hard_gelu"])
 def test_kernel_derivatives_are_as_accurate_as_the_bounds_assume(activation):
     z = np.linspace(-30.0, 30.0, 4096).astype(np.float32)
     out = np.zeros((4, len(z)), np.float32)
