@@ -41,7 +41,7 @@ NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
 SMALLEST_ERROR = 1e-7
 GROUPS_AT_ONCE = 64  # between two looks at `cancelled`
-NICENESS = 10  # of the threads, where the system has it: drawing goes first
+NICENESS = 5  # of the threads, where the system has it: drawing goes first
 
 NUM_THREADS = os.cpu_count() or 1
 
@@ -66,11 +66,19 @@ def certified_cells(
         Cancelled: `cancelled` said so.
     """
     net = certified_network(weights, time_input)
+    _compile(net)
     aside = _step_aside if background else None
     with ThreadPoolExecutor(NUM_THREADS, "certify", initializer=aside) as executor:
         reachable, gradient, error = _refine(_Bounding(net, executor, cancelled), resolution)
     seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
     return CertifiedCells(reachable, gradient, error, seen)
+
+
+def _compile(net: CertifiedNetwork) -> None:
+    """Bound one cell, so that Numba compiles in this thread: one of low priority would hold the interpreter's lock."""
+    place, out = np.zeros((1, 3), np.float32), [np.empty(1, np.float32), np.empty(1, np.float32)]
+    out += [np.empty((1, 6), np.float32), np.empty(1, np.float32)]
+    certify(net, place, np.array([0, 1], np.int64), place, 1.0 / FIRST_RESOLUTION, *out)
 
 
 @dataclass(frozen=True, slots=True)
