@@ -37,6 +37,7 @@ BoolArray = npt.NDArray[np.bool_]
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 REFERENCE_STEP = 4  # cells a side of the block that shares a reference
+MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
 SMALLEST_ERROR = 1e-7
@@ -123,6 +124,9 @@ def _look_inside(
 
     Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
     """
+    if len(cells) > MOST_HALVED:
+        _, _, gradient, errors = _bound(bounding, cells, side, True)
+        return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
     values, radii, gradient, errors = _bound(bounding, _halves(cells), 2 * side, True)
     kept = (~(np.abs(values) > radii)).reshape(-1, 8).any(axis=1)
     parts = gradient.reshape(-1, 8, 6)[kept]
