@@ -42,6 +42,41 @@ LARGEST = np.array(
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
+def _gated_derivatives(code: int, z: Any, out: Any, count: int) -> None:
+    """`derivatives` of silu, gelu and hard_gelu: z times a gate."""
+    one, two = f32(1.0), f32(2.0)
+    if code == 8:
+        for b in range(count):
+            x = z[b]
+            y = _sigmoid(x)
+            d = y * (one - y)
+            d2 = d * (one - two * y)
+            out[0, b] = x * y
+            out[1, b] = y + x * d
+            out[2, b] = two * d + x * d2
+            out[3, b] = f32(3.0) * d2 + x * d * (one - f32(6.0) * d)
+    elif code == 10:
+        for b in range(count):
+            x = z[b]
+            u = min(max(f32(0.4) * x, -one), one)
+            w = u * u
+            gate = f32(0.5) + u * (f32(0.9375) + w * (f32(0.1875) * w - f32(0.625)))
+            out[0, b] = x * gate
+            out[1, b] = gate + f32(0.375) * x * (one - w) * (one - w)
+            out[2, b] = f32(0.75) * (one - w) * (one - f32(3.0) * w)
+            out[3, b] = (f32(1.0) if w < one else f32(0.0)) * u * (f32(3.6) * w - f32(2.4))
+    else:
+        for b in range(count):
+            x = z[b]
+            density = f32(0.398942280) * _exp(f32(-0.5) * x * x)
+            share = _normal_cdf(x)
+            out[0, b] = x * share
+            out[1, b] = share + x * density
+            out[2, b] = density * (two - x * x)
+            out[3, b] = density * x * (x * x - f32(4.0))
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
 def derivatives(code: int, z: Any, out: Any, count: int) -> None:
     """Write s, s', s'' and s''' at z (n,) into out (4, n) for the first `count`; not for relu and leaky_relu."""
     one, two = f32(1.0), f32(2.0)
@@ -91,35 +126,8 @@ def derivatives(code: int, z: Any, out: Any, count: int) -> None:
             out[1, b] = c
             out[2, b] = -s
             out[3, b] = -c
-    elif code == 8:
-        for b in range(count):
-            x = z[b]
-            y = _sigmoid(x)
-            d = y * (one - y)
-            d2 = d * (one - two * y)
-            out[0, b] = x * y
-            out[1, b] = y + x * d
-            out[2, b] = two * d + x * d2
-            out[3, b] = f32(3.0) * d2 + x * d * (one - f32(6.0) * d)
-    elif code == 10:
-        for b in range(count):
-            x = z[b]
-            u = min(max(f32(0.4) * x, -one), one)
-            w = u * u
-            gate = f32(0.5) + u * (f32(0.9375) + w * (f32(0.1875) * w - f32(0.625)))
-            out[0, b] = x * gate
-            out[1, b] = gate + f32(0.375) * x * (one - w) * (one - w)
-            out[2, b] = f32(0.75) * (one - w) * (one - f32(3.0) * w)
-            out[3, b] = (f32(1.0) if w < one else f32(0.0)) * u * (f32(3.6) * w - f32(2.4))
     else:
-        for b in range(count):
-            x = z[b]
-            density = f32(0.398942280) * _exp(f32(-0.5) * x * x)
-            share = _normal_cdf(x)
-            out[0, b] = x * share
-            out[1, b] = share + x * density
-            out[2, b] = density * (two - x * x)
-            out[3, b] = density * x * (x * x - f32(4.0))
+        _gated_derivatives(code, z, out, count)
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
