@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
-from .kernel_math import BLOCK
-from .network_kernel import PackedNetwork, evaluate_block, scratch_rows
+from .network_kernel import PackedNetwork, evaluate, make_scratch
 from .packed_grid import PackedGrid
 
 SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
 PATIENCE = 50.0  # steps after which the shortest step has doubled, so that every ray ends
 TOLERANCE = 1e-6  # unit space, width of the final bracket
 MOST_REFINEMENTS = 40
+PACKET = 64  # rays that share evaluations
 
 
 class _Lanes(NamedTuple):
-    ray: np.ndarray  # (BLOCK,) int64
-    state: np.ndarray  # (BLOCK, 8) float64, see the columns below
-    inverse: np.ndarray  # (BLOCK, 3) float64, 1 / direction
+    ray: np.ndarray  # (PACKET,) int64
+    state: np.ndarray  # (PACKET, 8) float64, see the columns below
+    inverse: np.ndarray  # (PACKET, 3) float64, 1 / direction
 
 
 _T, _END, _SPEED, _PAST_T, _PAST_F, _LOW_F, _COUNT, _MODE = range(8)
@@ -207,14 +207,13 @@ def march(
         any_hit: Whether any crossing will do, not refined.
         t_hit: Out, (N,) float64; inf on a miss.
     """
-    rows = scratch_rows(network)
-    first, left = np.empty((rows, 4, BLOCK), np.float32), np.empty((rows, 4, BLOCK), np.float32)
-    right, points = np.empty((rows, 4, BLOCK), np.float32), np.zeros((BLOCK, 3), np.float32)
-    lanes = _Lanes(np.zeros(BLOCK, np.int64), np.zeros((BLOCK, 8)), np.zeros((BLOCK, 3)))
+    scratch = make_scratch(network, False)
+    points, values = np.zeros((PACKET, 3), np.float32), np.zeros(PACKET, np.float32)
+    lanes = _Lanes(np.zeros(PACKET, np.int64), np.zeros((PACKET, 8)), np.zeros((PACKET, 3)))
     num_rays, upcoming, active, evaluations = origins.shape[0], 0, 0, 0
     t_hit[:] = np.inf
     while True:
-        while active < BLOCK and upcoming < num_rays:
+        while active < PACKET and upcoming < num_rays:
             r = upcoming
             upcoming += 1
             if _enter(lanes, active, r, grid, origins[r], directions[r], t_min[r], t_max[r]):
@@ -225,13 +224,13 @@ def march(
             r, t = lanes.ray[b], lanes.state[b, _T]
             for axis in range(3):
                 points[b, axis] = min(max(origins[r, axis] + t * directions[r, axis], -1.0), 1.0)
-        values = evaluate_block(network, points, active, False, first, left, right)
+        evaluate(network, points, active, values, scratch)
         evaluations += active
         b = 0
         for lane in range(active):
             r = lanes.ray[lane]
             state, inverse = lanes.state[lane], lanes.inverse[lane]
-            outcome = _take(state, grid, origins[r], directions[r], inverse, float(values[0, lane]), any_hit)
+            outcome = _take(state, grid, origins[r], directions[r], inverse, float(values[lane]), any_hit)
             if outcome == 1:
                 t_hit[r] = state[_T]
             elif outcome == 0:
