@@ -19,7 +19,7 @@ from .certified_cells import can_certify
 from .certified_grid import certified_cells
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
-from .packed_grid import PackedGrid
+from .packed_grid import PackedGrid, with_values
 from .parallel import over_slices
 from .step_grid import RESOLUTION, sampled_step_grid
 
@@ -44,10 +44,13 @@ class CpuTracer:
         self._network = pack_network(weights)
         cells = load_cells(weights) if can_certify(weights) else None
         if cells is not None:
-            self._steps: tuple[str, PackedGrid] = ("certified", cells.packed())
+            self._steps: tuple[str, PackedGrid] = (
+                "certified",
+                with_values(cells.packed(), self.value_parallel),
+            )
         else:
             grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
-            self._steps = ("sampled", grid)
+            self._steps = ("sampled", with_values(grid, self.value_parallel))
         log.info("step grid (%s) in %.2f s", self.bound, time.perf_counter() - start)
 
     @property
@@ -76,10 +79,8 @@ class CpuTracer:
         if self.bound != "certified" and can_certify(self._weights):
             cells = certified_cells(self._weights, cancelled=cancelled, background=background)
             save_cells(self._weights, cells)
-            self._steps = (
-                "certified",
-                cells.packed(),
-            )  # one reference, so a march sees one grid or the other
+            grid = with_values(cells.packed(), self.value_parallel)
+            self._steps = ("certified", grid)  # one reference, so a march sees one grid or the other
         return self.bound == "certified"
 
     def value(self, points: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ margin; the bound that is proven for it (`CertifiedCells.error`) is some hundred
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -26,3 +27,16 @@ class PackedGrid(NamedTuple):
     cell: np.ndarray  # (R, R, R) int32: row of a cell in `gradient`, -1 where the surface cannot be
     gradient: np.ndarray  # (C, 6) float32: low x, y, z, then high x, y, z, in the cell and 1e-6 around it
     error: float  # allowance for |float32 value - network|; 0 where the bounds are sampled
+    value: np.ndarray = np.zeros(
+        0, np.float32
+    )  # (C,): the field at the cells' centres, as the kernels see it
+
+
+def with_values(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> PackedGrid:
+    """Give the grid with the field at its cells' centres, looked up by `value` (N, 3) -> (N,): what the march needs."""
+    resolution = grid.distance.shape[0]
+    where = np.nonzero(grid.cell >= 0)
+    centres = (2.0 / resolution) * (np.stack(where, axis=1) + 0.5) - 1.0
+    values = np.zeros(len(grid.gradient), np.float32)
+    values[grid.cell[where]] = value(centres.astype(np.float32))
+    return grid._replace(value=values)

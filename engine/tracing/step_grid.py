@@ -1,17 +1,18 @@
 """The grid that steps rely on: which cells of [-1, 1]^3 the surface may reach, and how steep the field is in them.
 
-Both are *sampled* here: the field at the corners and the centre of every cell, the gradient at five points of the cells
-near the surface and their neighbours, with a margin. `certified_grid` proves them; whoever uses one says which it was.
+Both are *sampled* here: the field at the corners and the centre of every cell, and the gradient at those of the cells near
+the surface, with a margin. `certified_grid` proves them; whoever uses one says which it was.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_cdt, maximum_filter, minimum_filter
+from scipy.ndimage import distance_transform_cdt
 
 from .packed_grid import PackedGrid
 
@@ -20,8 +21,9 @@ Evaluate = Callable[[FloatArray], FloatArray]
 
 RESOLUTION = 64  # cells a side
 COVERING_RADIUS = 0.559017  # sqrt(5) / 4 cells: no point is farther from a corner or a centre of the lattice
-MARGIN = 1.4  # on the range of gradients seen nearby
-RELATIVE_MARGIN = 0.1  # of the steepest one
+MARGIN = 0.6  # of the range of gradients seen in a cell, on both sides of it
+RELATIVE_MARGIN = 0.05  # of the steepest one
+STEEPEST_MARGIN = 1.4  # on the steepest gradient seen anywhere
 NUM_PROBES = 20_000  # for the steepest gradient anywhere
 SMALLEST_LIPSCHITZ = 0.05  # a constant field has no slope, and a step needs a bound
 
@@ -38,7 +40,7 @@ def sampled_step_grid(value: Evaluate, gradient: Evaluate, resolution: int = RES
     corners, centres = _lattice(resolution + 1, -1.0, size), _lattice(resolution, -1.0 + 0.5 * size, size)
     smallest, changes = _look(value(corners), value(centres), resolution)
     probes = np.random.default_rng(0).uniform(-1.0, 1.0, (NUM_PROBES, 3)).astype(np.float32)
-    steepest = MARGIN * max(_steepness(gradient(probes)).max(), SMALLEST_LIPSCHITZ)
+    steepest = STEEPEST_MARGIN * max(_steepness(gradient(probes)).max(), SMALLEST_LIPSCHITZ)
     near = changes | (smallest <= steepest * COVERING_RADIUS * size)
     low, high = _gradients_nearby(gradient, centres, near, size)
     lipschitz = np.linalg.norm(np.maximum(-low, high), axis=-1)
@@ -95,17 +97,14 @@ def _steepness(gradients: FloatArray) -> FloatArray:
 def _gradients_nearby(
     gradient: Evaluate, centres: FloatArray, near: npt.NDArray[np.bool_], size: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Give bounds (R, R, R, 3) on what was seen in each cell and its neighbours, with a margin."""
+    """Give bounds (R, R, R, 3) on what was seen in each cell, with a margin."""
     low = np.full((*near.shape, 3), np.inf, np.float32)
     high = np.full((*near.shape, 3), -np.inf, np.float32)
     places = centres.reshape(*near.shape, 3)[near]
-    for signs in ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
-        offset = np.array(signs, np.float32) * np.float32(0.4 * size)
-        seen = np.nan_to_num(gradient(places + offset), nan=1e30, posinf=1e30, neginf=-1e30)
+    for signs in ((0, 0, 0), *itertools.product((-1, 1), repeat=3)):
+        seen = gradient(places + np.array(signs, np.float32) * np.float32(0.5 * size))
+        seen = np.nan_to_num(seen, nan=1e30, posinf=1e30, neginf=-1e30)
         low[near], high[near] = np.minimum(low[near], seen), np.maximum(high[near], seen)
-    low = minimum_filter(low, (3, 3, 3, 1), mode="nearest")
-    high = maximum_filter(high, (3, 3, 3, 1), mode="nearest")
-    unseen = ~(low <= high)
-    low[unseen], high[unseen] = 0.0, 0.0
-    margin = (MARGIN - 1.0) * (high - low) + RELATIVE_MARGIN * np.maximum(-low, high) + SMALLEST_LIPSCHITZ
+    low[~near], high[~near] = 0.0, 0.0
+    margin = MARGIN * (high - low) + RELATIVE_MARGIN * np.maximum(-low, high) + SMALLEST_LIPSCHITZ
     return low - margin, high + margin
