@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from .errors import SceneError
 from .lights import LightSource, make_light
 from .materials import MaterialTable
 from .native_geometry import NativeGeometry, Triangles
-from .neural_geometry import NeuralInstance
+from .neural_geometry import NeuralGeometry, NeuralInstance
 from .protocol.scene import MeshGeometry, MeshObject, NeuralObject, Scene
 from .protocol.weights import NeuralWeights
 from .tracing import make_tracer
@@ -44,19 +45,19 @@ class SceneCache:
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
-    def neural(self, sha256: str, name: str) -> tuple[NeuralWeights, Tracer]:
-        """Give weights and their tracer.
+    def neural(self, sha256: str, name: str, time: float = 0.0) -> tuple[NeuralWeights, Tracer]:
+        """Give weights and their tracer, at a time if the network has one.
 
         Raises:
             SceneError: The blob is missing or damaged.
             WeightsFileError: It is not a usable weights file.
         """
 
-        def load() -> tuple[NeuralWeights, Tracer]:
-            weights = NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
-            return weights, make_tracer(weights)
-
-        return self._get(("weights", sha256), load)
+        weights = self._get(
+            ("weights", sha256), lambda: NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
+        )
+        moment = time if weights.architecture.inputs == 4 else 0.0
+        return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
         """Give a geometry with its search tree, or None where it has no triangles.
@@ -82,6 +83,7 @@ class PreparedScene:
     """A scene ready to trace. Objects are numbered: neural ones first, then native instances."""
 
     neural: tuple[NeuralInstance, ...]
+    instances: NeuralGeometry  # the same, ready for rays
     native: NativeGeometry
     table: TriangleTable
     materials: MaterialTable
@@ -102,6 +104,8 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         WeightsFileError: An object's weights cannot be used.
     """
     cache.begin_scene()
+    if not math.isfinite(scene.time):
+        raise SceneError("The scene's time is not finite; check its frame rate.")
     materials = MaterialTable(scene.materials)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]
     native = [
@@ -111,7 +115,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     ]
     instances, largest = [], 0
     for neural_object, world_from_object in neural:
-        weights, tracer = cache.neural(neural_object.weights, neural_object.name)
+        weights, tracer = cache.neural(neural_object.weights, neural_object.name, scene.time)
         unit_from_world = weights.unit_from_object @ np.linalg.inv(world_from_object)
         instances.append(NeuralInstance.place(tracer, unit_from_world, weights.bounds_unit))
         largest = max(largest, weights.architecture.num_parameters())
@@ -123,6 +127,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         raise SceneError("The world's colour is not finite; check its strength.")
     return PreparedScene(
         neural=tuple(instances),
+        instances=NeuralGeometry(tuple(instances)),
         native=NativeGeometry(geometries, matrices),
         table=TriangleTable(geometries, matrices, slots),
         materials=materials,

@@ -241,8 +241,8 @@ def way_is_free(state: Any, grid: PackedGrid, f: float, same: bool) -> bool:
         return True
     size = max(abs(f) - grid.error, 0.0)
     if same:
-        return way <= ahead + size / state[HIGH]
-    return way - ahead - size / state[LOW] <= NARROW / state[SPEED]
+        return bool(way <= ahead + size / state[HIGH])
+    return bool(way - ahead - size / state[LOW] <= NARROW / state[SPEED])
 
 
 @nb.njit(cache=True, nogil=True)

@@ -6,8 +6,8 @@ The grid is sampled at first, and proven once somebody calls `certify`, or has d
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,22 @@ BoolArray = npt.NDArray[np.bool_]
 class CpuTracer:
     """Sphere tracing of one network on the CPU (`Tracer`); every method may be called from several threads."""
 
-    def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION) -> None:
+    def __init__(
+        self, weights: NeuralWeights, grid_resolution: int = RESOLUTION, time: float = 0.0
+    ) -> None:
         """Pack the network and take its certified grid if it was proven earlier, else sample one.
 
         Args:
             weights: The network.
             grid_resolution: Cells a side of a sampled grid.
+            time: The fourth input of a network that has four.
         """
-        start = time.perf_counter()
+        start = perf_counter()
         self._weights = weights
-        self._network = pack_network(weights)
-        cells = load_cells(weights) if can_certify(weights) else None
+        self._network = pack_network(weights, time)
+        # A network of x, y, z, t is another field at each time, so proving one is not worth it.
+        self._provable = can_certify(weights) and weights.architecture.inputs == 3
+        cells = load_cells(weights) if self._provable else None
         if cells is not None:
             self._steps: tuple[str, PackedGrid] = (
                 "certified",
@@ -51,7 +56,7 @@ class CpuTracer:
         else:
             grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
             self._steps = ("sampled", with_values(grid, self.value_parallel))
-        log.info("step grid (%s) in %.2f s", self.bound, time.perf_counter() - start)
+        log.info("step grid (%s) in %.2f s", self.bound, perf_counter() - start)
 
     @property
     def steps(self) -> tuple[str, PackedGrid]:
@@ -71,12 +76,12 @@ class CpuTracer:
     def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
         """Build the certified grid, keep it on disk and use it from now on; whether it is in use.
 
-        Very large networks stay sampled. In the background other work of the machine goes first.
+        Very large networks and those that change with time stay sampled. In the background other work of the machine goes first.
 
         Raises:
             Cancelled: `cancelled` said so; the grid in use stays.
         """
-        if self.bound != "certified" and can_certify(self._weights):
+        if self.bound != "certified" and self._provable:
             cells = certified_cells(self._weights, cancelled=cancelled, background=background)
             save_cells(self._weights, cells)
             grid = with_values(cells.packed(), self.value_parallel)
