@@ -38,15 +38,17 @@ class SceneCache:
         self._blobs = blobs
         self._entries: dict[Hashable, tuple[Any, int]] = {}  # and the number of the scene that last used it
         self._scene = 0
+        self._time = 0.0
 
-    def begin_scene(self) -> None:
-        """Forget what has not been used for a while."""
+    def begin_scene(self, time: float = 0.0) -> None:
+        """Forget what has not been used for a while, and go to a time."""
         self._scene += 1
+        self._time = time
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
-    def neural(self, sha256: str, name: str, time: float = 0.0) -> tuple[NeuralWeights, Tracer]:
-        """Give weights and their tracer, at a time if the network has one.
+    def neural(self, sha256: str, name: str) -> tuple[NeuralWeights, Tracer]:
+        """Give weights and their tracer, at the scene's time if the network has one.
 
         Raises:
             SceneError: The blob is missing or damaged.
@@ -56,7 +58,7 @@ class SceneCache:
         weights = self._get(
             ("weights", sha256), lambda: NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
         )
-        moment = time if weights.architecture.inputs == 4 else 0.0
+        moment = self._time if weights.architecture.inputs == 4 else 0.0
         return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
@@ -103,9 +105,9 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         SceneError: Data is missing or damaged, or a number is impossible.
         WeightsFileError: An object's weights cannot be used.
     """
-    cache.begin_scene()
     if not math.isfinite(scene.time):
         raise SceneError("The scene's time is not finite; check its frame rate.")
+    cache.begin_scene(scene.time)
     materials = MaterialTable(scene.materials)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]
     native = [
@@ -115,7 +117,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     ]
     instances, largest = [], 0
     for neural_object, world_from_object in neural:
-        weights, tracer = cache.neural(neural_object.weights, neural_object.name, scene.time)
+        weights, tracer = cache.neural(neural_object.weights, neural_object.name)
         unit_from_world = weights.unit_from_object @ np.linalg.inv(world_from_object)
         instances.append(NeuralInstance.place(tracer, unit_from_world, weights.bounds_unit))
         largest = max(largest, weights.architecture.num_parameters())
