@@ -32,9 +32,7 @@ BoolArray = npt.NDArray[np.bool_]
 class CpuTracer:
     """Sphere tracing of one network on the CPU (`Tracer`); every method may be called from several threads."""
 
-    def __init__(
-        self, weights: NeuralWeights, grid_resolution: int = RESOLUTION, time: float = 0.0
-    ) -> None:
+    def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION, time: float = 0.0) -> None:
         """Pack the network and take its certified grid if it was proven earlier, else sample one.
 
         Args:

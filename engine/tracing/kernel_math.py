@@ -14,7 +14,19 @@ import numba as nb
 import numpy as np
 
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # numbers that are not finite keep their meaning
-_NAMES = ("none", "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu", "hard_gelu")
+_NAMES = (
+    "none",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "sine",
+    "silu",
+    "gelu",
+    "hard_gelu",
+)
 CODES = {name: code for code, name in enumerate(_NAMES)}
 PIECEWISE_SLOPES = {"none": 1.0, "relu": 0.0, "leaky_relu": 0.01}  # max(z, slope * z): done in the tile
 f32 = np.float32
