@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -23,5 +25,14 @@ def cache_folder() -> Path:
 
 def use_cache_folder() -> None:
     """Point Numba and Warp at the folder; call it before either is imported."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba" / _digest_of_sources()))
     os.environ.setdefault("WARP_CACHE_PATH", str(cache_folder() / "warp"))
+
+
+@functools.cache
+def _digest_of_sources() -> str:
+    """Give a name for the state of our sources: Numba itself does not notice that a kernel in another file has changed."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
