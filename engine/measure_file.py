@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import MeshError
 from .measure import MeasureOptions, measure_errors
+from .measure_rays import measure_rays
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
@@ -38,4 +39,5 @@ def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
     field = NetworkField(weights)
     errors = measure_errors(field, truth, options) | measure_surfaces(field, truth, options)
+    errors |= measure_rays(weights, truth, options)
     return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}

@@ -15,6 +15,7 @@ from scipy.ndimage import binary_dilation
 
 from .errors import FitError, OptionError
 from .protocol.weights import NeuralWeights
+from .tracing.packed_grid import PackedGrid
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -29,6 +30,7 @@ class ZeroSetMesh:
     vertices_unit: FloatArray  # (V, 3) float64
     triangles: npt.NDArray[np.int32]  # (T, 3)
     normals: FloatArray  # (V, 3) float64, from the gradient
+    bound: str  # what said where the surface may be: "sampled" or "certified"
 
 
 def zero_set(weights: NeuralWeights, resolution: int = 128) -> ZeroSetMesh:
@@ -56,7 +58,8 @@ def extract(tracer: Any, resolution: int) -> ZeroSetMesh:
     """
     from skimage.measure import marching_cubes
 
-    values = _values(tracer, resolution)
+    bound, grid = tracer.steps
+    values = _values(tracer, grid, resolution)
     if not (values < 0.0).any():
         raise FitError("The network has no surface: its field has no inside. Convert the shape again.")
     padded = np.pad(values, 1, constant_values=1.0)  # closed where the inside reaches the border of the box
@@ -66,7 +69,8 @@ def extract(tracer: Any, resolution: int) -> ZeroSetMesh:
     vertices = project(tracer, vertices, 0.5 * size)
     normals = tracer.gradient(vertices).astype(np.float64)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    return ZeroSetMesh(vertices_unit=vertices, triangles=_outward(vertices, triangles), normals=normals)
+    facing = _outward(vertices, triangles)
+    return ZeroSetMesh(vertices_unit=vertices, triangles=facing, normals=normals, bound=bound)
 
 
 def project(tracer: Any, vertices: FloatArray, reach: float) -> FloatArray:
@@ -83,16 +87,16 @@ def project(tracer: Any, vertices: FloatArray, reach: float) -> FloatArray:
     return places
 
 
-def _values(tracer: Any, resolution: int) -> FloatArray:
+def _values(tracer: Any, grid: PackedGrid, resolution: int) -> FloatArray:
     """Give the field at grid points (R + 1)^3; where the surface cannot be near, only its sign, as 1 or -1."""
-    coarse = tracer.grid.distance.shape[0]
+    coarse = grid.distance.shape[0]
     axis = np.linspace(-1.0, 1.0, resolution + 1)
     cell = np.clip(((axis + 1.0) * 0.5 * coarse).astype(int), 0, coarse - 1)
     centre = (np.arange(coarse) + 0.5) * (2.0 / coarse) - 1.0
     centres = np.stack(np.meshgrid(centre, centre, centre, indexing="ij"), axis=-1).reshape(-1, 3)
     signs = np.sign(tracer.value_parallel(centres)).reshape((coarse,) * 3)
     values: FloatArray = signs[np.ix_(cell, cell, cell)].astype(np.float32)
-    reachable = binary_dilation(tracer.grid.distance == 0, np.ones((3, 3, 3), bool))
+    reachable = binary_dilation(grid.distance == 0, np.ones((3, 3, 3), bool))
     where = np.nonzero(reachable[np.ix_(cell, cell, cell)])
     points = np.stack([axis[index] for index in where], axis=1)
     values[where] = tracer.value_parallel(points)

@@ -38,4 +38,6 @@ def command(weights: Path, output: Path, resolution: int) -> None:
     mesh = trimesh.Trimesh(vertices, surface.triangles, vertex_normals=surface.normals, process=False)
     data: Any = mesh.export(file_type=kind)
     write_atomically(output, data.encode() if isinstance(data, str) else data)
-    click.echo(f"{output}: {len(vertices)} vertices, {len(surface.triangles)} triangles")
+    click.echo(
+        f"{output}: {len(vertices)} vertices, {len(surface.triangles)} triangles, {surface.bound} bounds"
+    )

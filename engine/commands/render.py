@@ -70,6 +70,9 @@ class _Size(click.ParamType):
     metavar="R G B",
     help="Display values, 0 to 1.",
 )
+@click.option(
+    "--certify", is_flag=True, help="Prove first that no ray can miss the shapes; seconds per file."
+)
 @click.option("--transparent", is_flag=True, help="Keep what nothing covers transparent.")
 def command(
     weights: tuple[Path, ...],
@@ -82,6 +85,7 @@ def command(
     zoom: float,
     up: Literal["y", "z"],
     background: tuple[float, float, float],
+    certify: bool,
     transparent: bool,
 ) -> None:
     """Trace the shapes in WEIGHTS and write a picture of them.
@@ -99,11 +103,15 @@ def command(
         from .. import pictures
         from ..portrait import View, portrait
         from ..renderer import ViewRequest
+        from ..tracing.certifier import Certifiable
     if depth is not None:
         pictures.check_distance_kind(depth)
     chosen = View(azimuth_deg=view[0], elevation_deg=view[1], zoom=zoom, up=up)
     prepared, camera = portrait(shapes, chosen, *size)
     request = ViewRequest(camera=camera, width=size[0], height=size[1], planes=tuple(planes), samples=samples)
+    for instance in prepared.neural if certify else ():
+        if isinstance(instance.tracer, Certifiable):
+            instance.tracer.certify()
     picture = _render(prepared, request)
     combined = picture.planes["combined"]
     if not transparent:
@@ -114,7 +122,10 @@ def command(
     if normal is not None:
         pictures.save_normals(normal, picture.planes["normal"])
     seconds = time.perf_counter() - start
-    click.echo(f"{output}: {size[0]} x {size[1]} pixels, {samples} samples, sRGB, in {seconds:.1f} s")
+    bounds = " and ".join(sorted({instance.tracer.bound for instance in prepared.neural}))
+    click.echo(
+        f"{output}: {size[0]} x {size[1]} pixels, {samples} samples, sRGB, {bounds} bounds, in {seconds:.1f} s"
+    )
 
 
 def _check(
