@@ -33,7 +33,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 CHUNK_SIZE = 1 << 17
 REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
-TAIL_WEIGHT = 500.0  # of the loss: keeps the far field's largest errors down
+TAIL_WEIGHT = 1000.0  # of the loss: keeps the far field's largest errors down
 RUNNING_SHARE = 0.2  # of the latest batch in the running error
 WIDEST = 256  # wider ones take hours on a CPU
 Preset = Literal["draft", "standard", "fine"]
