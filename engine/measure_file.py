@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MeshError
+from .formats.weights_files import load_weights
 from .measure import MeasureOptions, measure_errors
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
 from .network import NetworkField
-from .protocol.weights import NeuralWeights
 from .sign_doctor import examine
 
 PLACEMENT_TOLERANCE = 0.05  # of unit space: a mesh that sticks out farther is another one
@@ -27,7 +27,7 @@ def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -
         MeshFileError: The mesh cannot be read.
         MeshError: The mesh has no surface, or is not the one the weights were made from.
     """
-    weights = NeuralWeights.load(weights_path)
+    weights = load_weights(weights_path)
     mesh = check_mesh(load_mesh(mesh_path))
     matrix = weights.unit_from_object
     vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]

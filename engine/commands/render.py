@@ -12,8 +12,8 @@ import click
 import numpy as np
 
 from ..errors import OptionError, OutputError
+from ..formats.weights_files import find_weights, load_weights
 from ..protocol.scene import PlaneName
-from ..protocol.weights import NeuralWeights
 from .packages import heavy_imports
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def command(
     """
     start = time.perf_counter()
     _check(size, zoom, view, output, depth, normal)
-    shapes = [NeuralWeights.load(path) for path in weights]
+    shapes = [load_weights(path) for path in find_weights(weights)]
     planes: list[PlaneName] = ["combined"]
     planes += ["view_z"] if depth is not None else []
     planes += ["normal"] if normal is not None else []
