@@ -15,6 +15,7 @@ from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
 from .network import NetworkField
 from .sign_doctor import examine
+from .tracing import make_tracer
 
 PLACEMENT_TOLERANCE = 0.05  # of unit space: a mesh that sticks out farther is another one
 
@@ -37,5 +38,5 @@ def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -
         )
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
     field = NetworkField(weights)
-    errors = measure_errors(field, truth, options) | measure_surfaces(field, truth, options)
+    errors = measure_errors(field, truth, options) | measure_surfaces(make_tracer(weights), truth, options)
     return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import OptionError, OutputError
+from .targets import targets
 
 
 @click.command()
@@ -26,20 +26,9 @@ def command(files: tuple[Path, ...], output: Path, kind: str | None) -> None:
     function for any shader. npz: NumPy.
     """
     from ..formats.exports import KINDS, export
-    from ..formats.weights_files import find_weights, load_weights
+    from ..formats.weights_files import load_weights
 
-    paths = find_weights(files)
-    if kind is not None and kind not in KINDS:
-        raise OptionError(f"There is no format {kind!r}. Use one of {', '.join(KINDS)}.")
-    if kind is None and (len(paths) > 1 or not output.suffix):
-        raise OptionError("Several files go to a folder: name it with -o, and the kind with --format.")
-    if kind is not None:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output} cannot be made: {error.strerror}. Choose another folder.") from error
-    for path in paths:
-        target = output if kind is None else output / f"{path.stem}.{kind}"
+    for path, target in targets(files, output, kind, KINDS):
         notes = export(load_weights(path), target)
         click.echo(f"{target}: {target.stat().st_size:,} bytes")
         for note in notes:

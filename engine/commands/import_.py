@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import EngineError, OutputError
+from .targets import make_folder
 
 EXIT_ERROR = 3
 
@@ -37,10 +38,7 @@ def command(
     if single and len(paths) > 1:
         raise OutputError(f"{output.name} is one file, but {len(paths)} are to be written. Name a folder.")
     if not single:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output} cannot be made: {error.strerror}. Choose another folder.") from error
+        make_folder(output)
     failed = 0
     for path in paths:
         target = output if single else output / f"{path.name.removesuffix(path.suffix)}.safetensors"

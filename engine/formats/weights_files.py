@@ -11,6 +11,7 @@ import numpy as np
 
 from ..cache import use_cache_folder
 from ..errors import WeightsFileError
+from ..moving_shapes import at_time
 from ..protocol.weights import NeuralWeights
 from ..zero_set_box import FloatArray, zero_set_box
 from . import keras_h5
@@ -98,7 +99,7 @@ def _is_safetensors(path: Path) -> bool:
 def _box(weights: NeuralWeights) -> tuple[FloatArray, bool]:
     """Give the box (2, 3) of the zero set, at all times of a moving one, and whether there is one."""
     times = TIMES if weights.architecture.inputs == 4 else TIMES[:1]
-    fields = [_Values(weights, time) for time in times]
+    fields = [_Values(at_time(weights, time)) for time in times]
     boxes = [zero_set_box(field) for field in fields if field.changes_sign()]
     if not boxes:
         return np.array([[-1.0] * 3, [1.0] * 3]), False
@@ -108,11 +109,11 @@ def _box(weights: NeuralWeights) -> tuple[FloatArray, bool]:
 class _Values:
     """A network's values by the fast kernels, without a step grid and without torch."""
 
-    def __init__(self, weights: NeuralWeights, time: float) -> None:
+    def __init__(self, weights: NeuralWeights) -> None:
         use_cache_folder()
         from ..tracing.network_kernel import pack_network
 
-        self._network = pack_network(weights, time)
+        self._network = pack_network(weights)
 
     def value(self, points: FloatArray) -> FloatArray:
         from ..tracing.network_kernel import evaluate_points
