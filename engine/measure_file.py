@@ -10,6 +10,7 @@ import numpy as np
 from .errors import MeshError
 from .formats.weights_files import load_weights
 from .measure import MeasureOptions, measure_errors
+from .measure_paper import measure_as_the_paper
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
@@ -20,8 +21,10 @@ from .tracing import make_tracer
 PLACEMENT_TOLERANCE = 0.05  # of unit space: a mesh that sticks out farther is another one
 
 
-def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -> dict[str, float]:
-    """Give every error by name, and the size of the weights file.
+def measure_file(
+    weights_path: Path, mesh_path: Path, options: MeasureOptions, paper: bool = False
+) -> dict[str, float]:
+    """Give every error by name, with `paper` the paper's own too, and the size of the weights file.
 
     Raises:
         WeightsFileError: The weights cannot be read.
@@ -39,4 +42,6 @@ def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
     field = NetworkField(weights)
     errors = measure_errors(field, truth, options) | measure_surfaces(make_tracer(weights), truth, options)
+    if paper:
+        errors |= measure_as_the_paper(field, truth, options)
     return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}
