@@ -17,7 +17,7 @@ def test_weights_come_in_upright_and_go_out_in_each_format(blender, tmp_path):
     write_keras_2(folder / "published.h5", octahedron(0.6))
     (folder / "damaged.h5").write_bytes(b"nothing")
     task = {"directory": str(folder), "files": ["spot.safetensors", "published.h5"], "out": str(out)}
-    result = blender.run_script("weights_files.py", task, timeout_s=300.0).check().result
+    result = blender.run_script("weights_files.py", task, timeout_s=600.0).check().result
     assert result["imported"] == ["FINISHED"]
     assert result["objects"]["published"][0] == pytest.approx(1.5707963, abs=1e-6)  # y is up in it
     assert result["objects"]["spot"] == [0.0, 0.0, 0.0]
