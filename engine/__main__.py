@@ -20,6 +20,8 @@ EXIT_ERROR = 3
 VERBS: dict[str, str] = {  # name -> what `--help` says
     "convert": "Fit a network to a surface and write its weights.",
     "render": "Trace weights and write a picture.",
+    "slice": "Draw planes through the field.",
+    "timelapse": "Film a network while it is trained.",
     "mesh": "Extract the zero set as triangles.",
     "measure": "Compare weights with the mesh they were made from.",
     "info": "Print what a weights file holds.",

@@ -50,6 +50,10 @@ class Film:
             self._to_ffmpeg(picture[..., :3])
         return None
 
+    def save_one(self, picture: Array) -> None:
+        """Write one picture as the file itself."""
+        write_atomically(self._path, _encoded(Image.fromarray(np.ascontiguousarray(picture))))
+
     def close(self) -> None:
         """Write what is left.
 

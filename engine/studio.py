@@ -109,7 +109,7 @@ def _read_exr(path: Path) -> Array:
     layers = [prefix for prefix in ("diffuse.", "specular.", "") if f"{prefix}R" in channels]
     if not layers:
         raise OptionError(f"{path.name} has no channels R, G and B; it has {', '.join(channels)}.")
-    total: Array = np.sum([_colors(channels, layer) for layer in layers], axis=0, dtype=np.float32)
+    total: Array = np.stack([_colors(channels, layer) for layer in layers]).sum(axis=0)
     return total
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import OutputError
 from ..protocol.weights import NeuralWeights, write_atomically
 from . import glsl, keras_h5, numpy_file, onnx_file
+from .keras_config import KERAS_FROM_OURS
 
 KINDS = ("h5", "onnx", "glsl", "npz", "safetensors")
 
@@ -49,8 +50,9 @@ def _keras_notes(weights: NeuralWeights) -> tuple[str, ...]:
             f"The paper's renderer always applies relu, so it draws this {arch.activation} network wrongly; convert with "
             "--activation relu for it. Keras reads the activation from the .json."
         )
-    if arch.activation == "sine":
-        notes.append('Keras has no sine: give model_from_json custom_objects={"sin": ...}.')
+    if arch.activation in ("sine", "hard_gelu"):
+        name = KERAS_FROM_OURS.get(arch.activation, arch.activation)
+        notes.append(f"Keras has no {name}: give model_from_json custom_objects={{'{name}': ...}}.")
     if (weights.unit_from_object != np.eye(4)).any():
         notes.append("A Keras file holds no transform: its shape is in unit space.")
     return tuple(notes)

@@ -32,6 +32,11 @@ GELU = """vec4 {name}_act(vec4 z) {{  // the error function by Abramowitz and St
   return z * (vec4(0.5) + sign(z) * (vec4(0.5) - tail));
 }}
 """
+HARD_GELU = """vec4 {name}_act(vec4 z) {{
+  vec4 u = clamp(0.4 * z, -1.0, 1.0);
+  return z * (vec4(0.5) + u * (vec4(0.9375) + u * u * (0.1875 * u * u - vec4(0.625))));
+}}
+"""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -76,8 +81,9 @@ def _transform_comment(weights: NeuralWeights) -> list[str]:
 
 
 def _activation(activation: str, name: str) -> str:
-    if activation == "gelu":
-        return GELU.format(name=name).rstrip()
+    longer = {"gelu": GELU, "hard_gelu": HARD_GELU}
+    if activation in longer:
+        return longer[activation].format(name=name).rstrip()
     return f"vec4 {name}_act(vec4 z) {{ return {FUNCTIONS[activation]}; }}"
 
 

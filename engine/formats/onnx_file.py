@@ -63,6 +63,7 @@ class _Graph:
         self._helper = helper
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
+        self._numbers: set[str] = set()
 
     def add(self, operator: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
         name = output or f"{operator.lower()}_{len(self._nodes)}"
@@ -80,8 +81,28 @@ class _Graph:
             return value
         if name == "silu":
             return self.add("Mul", [value, self.add("Sigmoid", [value])])
+        if name == "hard_gelu":
+            return self._hard_gelu(value)
         attributes: dict[str, Any] = {"alpha": LEAKY_SLOPE} if name == "leaky_relu" else {}
         return self.add(OPERATORS[name], [value], **attributes)
+
+    def _hard_gelu(self, value: str) -> str:
+        low, high = self.number(-1.0), self.number(1.0)
+        u = self.add("Clip", [self.add("Mul", [value, self.number(0.4)]), low, high])
+        square = self.add("Mul", [u, u])
+        inner = self.add("Sub", [self.add("Mul", [square, self.number(0.1875)]), self.number(0.625)])
+        inner = self.add("Add", [self.add("Mul", [square, inner]), self.number(0.9375)])
+        gate = self.add("Add", [self.add("Mul", [u, inner]), self.number(0.5)])
+        return self.add("Mul", [value, gate])
+
+    def number(self, value: float) -> str:
+        """Give a constant of no dimensions."""
+        name = f"number_{value!r}"
+        return name if name in self._numbers else self._add_number(name, value)
+
+    def _add_number(self, name: str, value: float) -> str:
+        self._numbers.add(name)
+        return self.constant(name, np.array(value))
 
     def encode(self, weights: NeuralWeights) -> str:
         if weights.fourier_matrix is None:

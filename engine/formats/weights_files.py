@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cache import use_cache_folder
 from ..errors import WeightsFileError
 from ..moving_shapes import at_time
+from ..network_values import NetworkValues
 from ..protocol.weights import NeuralWeights
 from ..zero_set_box import FloatArray, zero_set_box
 from . import keras_h5
@@ -99,32 +99,8 @@ def _is_safetensors(path: Path) -> bool:
 def _box(weights: NeuralWeights) -> tuple[FloatArray, bool]:
     """Give the box (2, 3) of the zero set, at all times of a moving one, and whether there is one."""
     times = TIMES if weights.architecture.inputs == 4 else TIMES[:1]
-    fields = [_Values(at_time(weights, time)) for time in times]
+    fields = [NetworkValues(at_time(weights, time)) for time in times]
     boxes = [zero_set_box(field) for field in fields if field.changes_sign()]
     if not boxes:
         return np.array([[-1.0] * 3, [1.0] * 3]), False
     return np.stack([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)]), True
-
-
-class _Values:
-    """A network's values by the fast kernels, without a step grid and without torch."""
-
-    def __init__(self, weights: NeuralWeights) -> None:
-        use_cache_folder()
-        from ..tracing.network_kernel import pack_network
-
-        self._network = pack_network(weights)
-
-    def value(self, points: FloatArray) -> FloatArray:
-        from ..tracing.network_kernel import evaluate_points
-
-        values = np.empty(len(points), np.float32)
-        places = np.ascontiguousarray(points, np.float32)
-        evaluate_points(self._network, places, values, np.empty((0, 3), np.float32))
-        return values
-
-    def changes_sign(self, resolution: int = 48) -> bool:
-        """Whether a grid of samples has both signs."""
-        axis = np.linspace(-1.0, 1.0, resolution)
-        values = self.value(np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3))
-        return bool(values.min() < 0.0 < values.max())

@@ -21,7 +21,7 @@ from tests.engine.networks import octahedron, random_network
 POINTS = np.random.default_rng(6).uniform(-1.0, 1.0, (50, 3))
 NETWORKS = {
     **{name: {"activation": name} for name in ("relu", "leaky_relu", "elu", "softplus", "tanh")},
-    **{name: {"activation": name} for name in ("sigmoid", "sine", "silu", "gelu")},
+    **{name: {"activation": name} for name in ("sigmoid", "sine", "silu", "gelu", "hard_gelu")},
     "tanh at the end": {"output_activation": "tanh"},
     "skips": {"skips": (1, 2), "width": 10},
     "fourier": {"encoding": "fourier", "fourier_features": 5, "activation": "gelu"},
