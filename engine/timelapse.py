@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class FilmOptions:
 
     panel: int = 320  # pixels a side
     samples: int = 4
-    view: View = View()
+    view: View = field(default_factory=View)
     axis: str = "x"
     at: float = 0.0
 
@@ -114,8 +114,7 @@ def pictures(
         }
         lit = _drawn(prepared, ViewRequest(**request))
         colored = _drawn(prepared, ViewRequest(**request, shader=error_shader(truth)))
-        field = NetworkValues(moment.weights)
-        cut = slice_picture(field, options.axis, options.at, options.panel)
+        cut = slice_picture(NetworkValues(moment.weights), options.axis, options.at, options.panel)
         strip = _curve(moments, number, 3 * options.panel, round(CURVE_HEIGHT * options.panel))
         yield np.concatenate([np.concatenate([lit, colored, cut], axis=1), strip])
 

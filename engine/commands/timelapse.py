@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +55,16 @@ def command(mesh: Path, output: Path, pictures: int, rate: float, **chosen: Any)
     run = convert_options(output=output, **settings).fit
     source = check_mesh(load_mesh(mesh))
     diagnosis = examine(to_unit(source), None)
-    with click.progressbar(length=1000, label="fitting", file=_stderr()) as bar:
-        moments = timelapse.record(
-            source, diagnosis, run, pictures, lambda share: bar.update(round(1000 * share) - bar.pos)
-        )
-    with click.progressbar(length=len(moments), label="drawing", file=_stderr()) as bar:
+    with click.progressbar(length=1000, label="fitting", file=sys.stderr) as bar:
+
+        def tell(share: float) -> None:
+            bar.update(round(1000 * share) - bar.pos)
+
+        moments = timelapse.record(source, diagnosis, run, pictures, tell)
+    with click.progressbar(length=len(moments), label="drawing", file=sys.stderr) as bar:
         for picture in timelapse.pictures(source, diagnosis.truth, moments, options):
             film.add(picture)
             bar.update(1)
     film.close()
     last = moments[-1]
     click.echo(f"{output}: {len(moments)} pictures of {last.step} steps, mean |f - d| {last.error:.5f}")
-
-
-def _stderr() -> Any:
-    return click.get_text_stream("stderr")
