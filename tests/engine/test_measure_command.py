@@ -73,8 +73,8 @@ def test_importance_points_are_dense_as_their_weight_says(truth):
     weight = np.exp(-IMPORTANCE * d)
     for limit in (0.005, 0.02, 0.05):
         expected = weight[d < limit].sum() / weight.sum()
-        # 500,000 candidates, of which a tenth of the box is near: both sides are known to about 1 %
-        assert (np.abs(distances) < limit).mean() == pytest.approx(expected, rel=0.03)
+        # Of 500,000 candidates 2,000 lie in the narrowest band, of 400,000 others 1,700: a deviation of 3.3 %.
+        assert (np.abs(distances) < limit).mean() == pytest.approx(expected, rel=0.1)
 
 
 @pytest.fixture
