@@ -32,7 +32,7 @@ def measure_as_the_paper(
 ) -> dict[str, float]:
     """Give the paper's errors, named `paper_...`."""
     rng = generator(options, 10)
-    surface = SurfaceSampler(truth.mesh).sample(options.num_points, rng)[0]
+    surface = SurfaceSampler(truth.source).sample(options.num_points, rng)[0]
     points, distances = importance_points(truth, options.num_points, rng)
     return {
         "paper_surface": float(np.abs(field.value(surface)).mean()),

@@ -22,7 +22,7 @@ from .mesh import Mesh
 from .network_values import NetworkValues
 from .pictures import display_bytes, linear_from_srgb, over
 from .portrait import Portrait, View
-from .protocol.weights import NeuralWeights
+from .protocol.weights import NeuralWeights, Source
 from .renderer import Shader, ViewRequest, render_picture
 from .scene import PreparedScene
 from .sign_doctor import Diagnosis
@@ -89,7 +89,9 @@ def record(
             return
         while due and state.step >= due[0]:
             due.pop(0)
-        weights = neural_weights(state.parameters, options, mesh, diagnosis.truth.mesh.unit_from_object)
+        weights = neural_weights(
+            state.parameters, options, Source(name=mesh.name), diagnosis.truth.mesh.unit_from_object
+        )
         seconds = clock.perf_counter() - start
         moments.append(Moment(step=state.step, seconds=seconds, error=state.error, weights=weights))
 
