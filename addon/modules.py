@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     conversion_queue,
+    mesh_back,
     operators,
     panels,
     preferences,
@@ -12,6 +13,8 @@ from . import (
     render_engine,
     shape_memory,
     standby,
+    weights_export,
+    weights_import,
 )
 
 MODULES = (
@@ -19,6 +22,9 @@ MODULES = (
     preferences,
     redraw,
     operators,
+    weights_import,
+    weights_export,
+    mesh_back,
     panels,
     shape_memory,
     conversion_queue,

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 usage, 3 an error the user can act on, 4 converted but sho
 from __future__ import annotations
 
 import importlib
+import keyword
 import logging
 import sys
 
@@ -19,9 +20,13 @@ EXIT_ERROR = 3
 VERBS: dict[str, str] = {  # name -> what `--help` says
     "convert": "Fit a network to a surface and write its weights.",
     "render": "Trace weights and write a picture.",
+    "slice": "Draw planes through the field.",
+    "timelapse": "Film a network while it is trained.",
     "mesh": "Extract the zero set as triangles.",
     "measure": "Compare weights with the mesh they were made from.",
     "info": "Print what a weights file holds.",
+    "import": "Read Keras weights (.h5), the paper's too, as ours.",
+    "export": "Write weights for Keras, ONNX, GLSL or NumPy.",
     "doctor": "Say what works on this machine, and what to do about what does not.",
     "standby": "Get ready for one conversion that the add-on may ask for.",
     "serve": "Answer the add-on: scenes in, pictures out.",
@@ -37,7 +42,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f".commands.{cmd_name}", __package__)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f".commands.{name}", __package__)
         command: click.Command = module.command
         return command
 

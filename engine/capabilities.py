@@ -35,6 +35,7 @@ PACKAGES: dict[str, str] = {  # distribution -> what needs it
     "click": "the command line",
     "rich": "the command line",
     "pillow": "writing pictures",
+    "h5py": "reading and writing Keras weights",
 }
 REMEDY = "install it into the engine's environment: {python} -m pip install {package}"
 

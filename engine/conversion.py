@@ -26,7 +26,7 @@ from .fitting import FitOptions, FitState, fit, use_threads
 from .measure import measure_errors
 from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
-from .network import NetworkField, initial_parameters, split_parameters, zero_set_box
+from .network import NetworkField, initial_parameters, split_parameters
 from .network_search import LadderSearch, best_within
 from .precision import Precision, stored
 from .protocol.messages import Converted, Message
@@ -34,6 +34,7 @@ from .protocol.weights import Architecture, Description, NeuralWeights, Source, 
 from .report import conversion_report, report_bytes
 from .sampling import SurfaceSampler
 from .sign_doctor import Diagnosis, examine
+from .zero_set_box import zero_set_box
 
 log = logging.getLogger(__name__)
 

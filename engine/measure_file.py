@@ -8,27 +8,31 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MeshError
+from .formats.weights_files import load_weights
 from .measure import MeasureOptions, measure_errors
+from .measure_paper import measure_as_the_paper
 from .measure_rays import measure_rays
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
 from .network import NetworkField
-from .protocol.weights import NeuralWeights
 from .sign_doctor import examine
+from .tracing import make_tracer
 
 PLACEMENT_TOLERANCE = 0.05  # of unit space: a mesh that sticks out farther is another one
 
 
-def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -> dict[str, float]:
-    """Give every error by name, and the size of the weights file.
+def measure_file(
+    weights_path: Path, mesh_path: Path, options: MeasureOptions, paper: bool = False
+) -> dict[str, float]:
+    """Give every error by name, with `paper` the paper's own too, and the size of the weights file.
 
     Raises:
         WeightsFileError: The weights cannot be read.
         MeshFileError: The mesh cannot be read.
         MeshError: The mesh has no surface, or is not the one the weights were made from.
     """
-    weights = NeuralWeights.load(weights_path)
+    weights = load_weights(weights_path)
     mesh = check_mesh(load_mesh(mesh_path))
     matrix = weights.unit_from_object
     vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
@@ -38,6 +42,8 @@ def measure_file(weights_path: Path, mesh_path: Path, options: MeasureOptions) -
         )
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
     field = NetworkField(weights)
-    errors = measure_errors(field, truth, options) | measure_surfaces(field, truth, options)
+    errors = measure_errors(field, truth, options) | measure_surfaces(make_tracer(weights), truth, options)
     errors |= measure_rays(weights, truth, options)
+    if paper:
+        errors |= measure_as_the_paper(field, truth, options)
     return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}

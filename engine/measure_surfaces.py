@@ -7,34 +7,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import FitError
 from .measure import LOST_DISTANCE, MeasureOptions, generator
 from .mesh import UnitMesh
-from .network import NetworkField
+from .meshing import directions, extract, project
 from .sampling import SurfaceSampler
 from .signed_distance import SurfaceDistance
-from .zero_set import project, zero_set_mesh
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 ZERO_SET_RESOLUTION = 192
+REACH = 0.01  # that a point of a triangle may be moved onto the zero set
 HAUSDORFF_FACTOR = 10  # times as many points as the other metrics take: 1e6 by default
 F_SCORE_DISTANCES = (0.01, 0.005)
 
 
-def measure_surfaces(
-    field: NetworkField, truth: SurfaceDistance, options: MeasureOptions
-) -> dict[str, float]:
-    """Give the errors that need both surfaces, by name; nothing where the network has no zero set.
+def measure_surfaces(tracer: Any, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+    """Give the errors of a `CpuTracer`'s network that need both surfaces, by name; nothing where the network has no zero set.
 
     A shell is compared with its middle surface, so its distances hold half its thickness.
     """
-    zero_set = zero_set_mesh(field, ZERO_SET_RESOLUTION)
-    if zero_set is None:
+    try:
+        surface = extract(tracer, ZERO_SET_RESOLUTION)
+    except FitError:
         return {}
+    zero_set = UnitMesh(
+        vertices=surface.vertices_unit,
+        faces=surface.triangles.astype(np.int64),
+        unit_from_object=truth.mesh.unit_from_object,
+    )
     fitted = SurfaceDistance(zero_set, threads=truth.threads)
     rng = generator(options, 4)
     source_points, source_faces = SurfaceSampler(truth.source).sample(options.num_points, rng)
-    zero_points = project(field, SurfaceSampler(zero_set).sample(options.num_points, rng)[0])
+    zero_points = project(tracer, SurfaceSampler(zero_set).sample(options.num_points, rng)[0], REACH)
     to_fitted = fitted.nearest(source_points)[0]
     to_source, nearest = truth.nearest(zero_points)
     errors = {
@@ -44,8 +49,8 @@ def measure_surfaces(
     for distance in F_SCORE_DISTANCES:
         errors[f"f_score_{distance:g}"] = _f_score(to_fitted, to_source, distance)
     errors |= _hausdorff(truth, fitted, options)
-    errors |= _normals(field, truth, zero_points, nearest, source_points, source_faces)
-    return errors | _eikonal(field, truth, options)
+    errors |= _normals(tracer, truth, zero_points, nearest, source_points, source_faces)
+    return errors | _eikonal(tracer, truth, options)
 
 
 def _f_score(to_fitted: FloatArray, to_source: FloatArray, distance: float) -> float:
@@ -61,7 +66,7 @@ def _hausdorff(truth: SurfaceDistance, fitted: SurfaceDistance, options: Measure
 
 
 def _normals(
-    field: NetworkField,
+    tracer: Any,
     truth: SurfaceDistance,
     zero_points: FloatArray,
     nearest: npt.NDArray[np.int32],
@@ -69,8 +74,8 @@ def _normals(
     source_faces: npt.NDArray[np.integer[Any]],
 ) -> dict[str, float]:
     """Compare the gradient with face normals: at the zero set's points, and at the source's own."""
-    consistency = (_directions(field, zero_points) * _face_normals(truth.mesh, nearest)).sum(axis=1)
-    cosines = (_directions(field, source_points) * _face_normals(truth.source, source_faces)).sum(axis=1)
+    consistency = (directions(tracer, zero_points) * _face_normals(truth.mesh, nearest)).sum(axis=1)
+    cosines = (directions(tracer, source_points) * _face_normals(truth.source, source_faces)).sum(axis=1)
     angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
     return {
         "normal_consistency": float(consistency.mean()),
@@ -85,16 +90,9 @@ def _face_normals(mesh: UnitMesh, faces: npt.NDArray[np.integer[Any]]) -> FloatA
     return normals
 
 
-def _directions(field: NetworkField, points: FloatArray) -> FloatArray:
-    gradient = field.gradient(points).astype(np.float64)
-    lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
-    directions: FloatArray = gradient / np.maximum(lengths, 1e-30)
-    return directions
-
-
-def _eikonal(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+def _eikonal(tracer: Any, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
     rng = generator(options, 6)
     points = SurfaceSampler(truth.source).sample(options.num_points, rng)[0]
     points = np.clip(points + 0.01 * rng.standard_normal(points.shape), -1.0, 1.0)
-    lengths = np.linalg.norm(field.gradient(points), axis=1)
+    lengths = np.linalg.norm(tracer.gradient_parallel(points), axis=1)
     return {"eikonal_mean": float(np.abs(lengths - 1.0).mean()), "gradient_max": float(lengths.max())}

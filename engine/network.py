@@ -25,8 +25,6 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 PADDING = 16  # numbers in a vector of the fused step
 EVALUATION_BATCH = 8192  # stays in the second-level cache at 32 wide
-BOX_RESOLUTION = 48
-BOX_MARGIN = 1.5  # cells: a gradient of up to 1.7 cannot hide a crossing between grid points
 
 
 def hard_gelu(z: Tensor) -> Tensor:
@@ -174,18 +172,3 @@ class NetworkField:
 def _pieces(points: FloatArray) -> Sequence[Tensor]:
     whole = torch.from_numpy(np.ascontiguousarray(points, np.float32))
     return torch.split(whole, EVALUATION_BATCH)
-
-
-def zero_set_box(field: NetworkField, resolution: int = BOX_RESOLUTION) -> FloatArray:
-    """Give a box (2, 3), low then high, around the zero set, by sampling a grid with a margin of a cell.
-
-    A network without a zero set gives the whole of [-1, 1]^3.
-    """
-    axis = np.linspace(-1.0, 1.0, resolution)
-    cell = axis[1] - axis[0]
-    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    near = points[field.value(points) < BOX_MARGIN * cell]
-    if len(near) == 0:
-        return np.array([[-1.0] * 3, [1.0] * 3])
-    box: FloatArray = np.stack([near.min(axis=0) - cell, near.max(axis=0) + cell])
-    return box.clip(-1.0, 1.0)

@@ -53,11 +53,16 @@ def save_color(path: Path, combined: Array) -> None:
     Raises:
         OutputError: It cannot be written.
     """
+    _save_png(path, Image.fromarray(display_bytes(combined)), PngInfo())
+
+
+def display_bytes(combined: Array) -> Array:
+    """Give a scene-linear, premultiplied picture (h, w, 4) as 8-bit sRGB, top row first, (h, w, 3) where all is opaque."""
     alpha = np.clip(combined[..., 3:], 0.0, 1.0)
     straight = combined[..., :3] / np.where(alpha > 0.0, alpha, 1.0)
     values = np.concatenate([srgb_from_linear(straight), alpha], axis=2)
     channels = 3 if bool((alpha == 1.0).all()) else 4
-    _save_png(path, Image.fromarray(_bytes(values[::-1, :, :channels])), PngInfo())
+    return _bytes(values[::-1, :, :channels])
 
 
 def save_normals(path: Path, normals: Array) -> None:

@@ -30,6 +30,7 @@ COLORS: tuple[Vector, ...] = (
     (0.56, 0.26, 0.46),
 )
 WORLD: Vector = (0.30, 0.33, 0.38)
+SHELVES, RING = 48, 96  # heights and directions that a turning shape is framed by
 GRID = 41  # points a side of the lattice that a shape is framed by
 # Directions to the lights in the camera's axes: right, up, back.
 KEY_LIGHT, KEY_STRENGTH, KEY_ANGLE_RAD = (-0.55, 0.75, 0.60), 2.4, 0.35
@@ -50,6 +51,48 @@ class View:
     up: UpAxis = "y"
 
 
+class Portrait:
+    """Shapes ready to be looked at from anywhere; their tracers are made once."""
+
+    def __init__(self, shapes: Sequence[NeuralWeights]) -> None:
+        """Take shapes, moving ones at a time already."""
+        self._shapes = shapes
+        self._folder = tempfile.TemporaryDirectory()
+        self._names = [_blob(Path(self._folder.name), shape.to_bytes()) for shape in shapes]
+        self._cache = SceneCache(Path(self._folder.name))
+
+    def points(self) -> Array:
+        """Give points (N, 3) of world space that a camera should see.
+
+        Raises:
+            WeightsFileError: A network cannot be traced.
+        """
+        tracers = [self._cache.neural(name, name)[1] for name in self._names]
+        return np.concatenate([_points_near(s, t) for s, t in zip(self._shapes, tracers)])
+
+    def view(
+        self, view: View, width: int, height: int, points: Array | None = None
+    ) -> tuple[PreparedScene, Camera]:
+        """Give what is traced, and the camera that looks at it.
+
+        Args:
+            view: Where the camera stands.
+            width: Of the picture, pixels.
+            height: The same.
+            points: What the camera frames (N, 3); by default the shapes.
+
+        Raises:
+            WeightsFileError: A network cannot be traced.
+        """
+        rotation = camera_axes(view)
+        prepared = prepare_scene(_scene(self._names, rotation), self._cache)
+        framed = self.points() if points is None else points
+        eye, clip_from_view = framing(framed, rotation, width, height, FOV_Y_RAD, view.zoom)
+        _, up, back = rotation
+        view_from_world = look_at(eye, eye - back, (float(up[0]), float(up[1]), float(up[2])))
+        return prepared, Camera(view_from_world=view_from_world, clip_from_view=clip_from_view)
+
+
 def portrait(
     shapes: Sequence[NeuralWeights], view: View, width: int, height: int
 ) -> tuple[PreparedScene, Camera]:
@@ -58,15 +101,32 @@ def portrait(
     Raises:
         WeightsFileError: A network cannot be traced.
     """
-    rotation = _camera_axes(view)
-    with tempfile.TemporaryDirectory() as folder:
-        names = [_blob(Path(folder), shape.to_bytes()) for shape in shapes]
-        prepared = prepare_scene(_scene(names, rotation), SceneCache(Path(folder)))
-    points = np.concatenate([_points_near(s, n.tracer) for s, n in zip(shapes, prepared.neural)])
-    eye, clip_from_view = framing(points, rotation, width, height, FOV_Y_RAD, view.zoom)
-    _, up, back = rotation
-    view_from_world = look_at(eye, eye - back, (float(up[0]), float(up[1]), float(up[2])))
-    return prepared, Camera(view_from_world=view_from_world, clip_from_view=clip_from_view)
+    return Portrait(shapes).view(view, width, height)
+
+
+def turned(points: Array, up: UpAxis) -> Array:
+    """Give points (N, 3) around the upright axis through the middle of others: those they become when they turn.
+
+    A spin that is framed by them keeps its size.
+    """
+    axis = "xyz".index(up)
+    across = [k for k in range(3) if k != axis]
+    middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+    heights = points[:, axis]
+    radii = np.linalg.norm((points - middle)[:, across], axis=1)
+    shelf = np.minimum(
+        ((heights - heights.min()) / (np.ptp(heights) or 1.0) * SHELVES).astype(int), SHELVES - 1
+    )
+    rings = []
+    for number in np.unique(shelf):
+        chosen = shelf == number
+        angle = np.linspace(0.0, 2.0 * np.pi, RING, endpoint=False)
+        ring = np.empty((2 * RING, 3))
+        ring[:, across[0]] = middle[across[0]] + radii[chosen].max() * np.tile(np.cos(angle), 2)
+        ring[:, across[1]] = middle[across[1]] + radii[chosen].max() * np.tile(np.sin(angle), 2)
+        ring[:, axis] = np.repeat([heights[chosen].min(), heights[chosen].max()], RING)
+        rings.append(ring)
+    return np.concatenate(rings)
 
 
 def _scene(names: list[str], rotation: Array) -> Scene:
@@ -82,7 +142,7 @@ def _scene(names: list[str], rotation: Array) -> Scene:
     )
 
 
-def _camera_axes(view: View) -> Array:
+def camera_axes(view: View) -> Array:
     """Give the camera's unit axes as rows (3, 3): right, up, back."""
     azimuth, elevation = np.radians(view.azimuth_deg), np.radians(view.elevation_deg)
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])

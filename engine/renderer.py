@@ -22,7 +22,7 @@ from .protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from .sample_patterns import pixel_offset
 from .scene import PreparedScene, SceneCache, prepare_scene
 from .shading import shade
-from .surfaces import find_surfaces
+from .surfaces import Surfaces, find_surfaces
 from .tile_planes import background_planes, fill_planes
 from .transforms import Array
 from .transparency import see_through, solid_surfaces
@@ -38,6 +38,7 @@ __all__ = [
     "render_rounds",
 ]
 
+Shader = Callable[[PreparedScene, Surfaces, Array, Array, int, int], Array]  # as `shading.shade`
 MAX_SAMPLES = 65536
 TILE_SIDES = (128, 64)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
 TILES_PER_CORE = 4
@@ -61,6 +62,7 @@ class ViewRequest:
     planes: tuple[PlaneName, ...] = ("combined", "depth")
     samples: int = 16  # per pixel
     seed: int = 0
+    shader: Shader = shade  # gives surfaces their colour
 
     def __post_init__(self) -> None:
         if not 1 <= self.samples <= MAX_SAMPLES:
@@ -163,7 +165,9 @@ class _Frame:
             color = see_through(self.prepared, rays, color[0], x, y, sample, self.request.seed)
         elif "combined" in self.request.planes and len(surfaces.rays):
             hit = surfaces.rays
-            color[hit, :3] = shade(self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed)
+            color[hit, :3] = self.request.shader(
+                self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed
+            )
             color[hit, 3] = 1.0
         left, bottom = self.request.window[:2]
         window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))

@@ -11,7 +11,7 @@ STANDARD = sys.stdlib_module_names
 BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "mathutils", "addon_utils", "blf"}
 ENGINE_ONLY = {
     *("torch", "warp", "numba", "llvmlite", "pycuda", "trimesh", "skimage", "scipy", "safetensors"),
-    *("click", "rich", "PIL", "lxml", "networkx", "OpenEXR"),
+    *("click", "rich", "PIL", "lxml", "networkx", "OpenEXR", "h5py", "onnx"),
 }
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60

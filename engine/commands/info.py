@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..formats.weights_files import load_weights
 from ..protocol.codec import to_plain
 from ..protocol.weights import NeuralWeights
 from ..tracing.certified_cache import bound_in_use
@@ -20,7 +21,7 @@ from ..tracing.certified_cache import bound_in_use
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for programs.")
 def command(weights: Path, as_json: bool) -> None:
     """Print what the file WEIGHTS holds: network, size, source, errors."""
-    description = describe(NeuralWeights.load(weights), weights.stat().st_size)
+    description = describe(load_weights(weights), weights.stat().st_size)
     if as_json:
         click.echo(json.dumps(description, indent=2))
         return

@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import zoom
 
+from engine.errors import FitError
 from engine.mesh import UnitMesh, check_mesh, to_unit
-from engine.network import NetworkField
+from engine.meshing import zero_set
 from engine.protocol.weights import NeuralWeights
 from engine.sampling import SurfaceSampler
 from engine.sign_doctor import examine
 from engine.signed_distance import SurfaceDistance
-from engine.zero_set import zero_set_mesh
 from requirements.environments import BENCH, prepare
 from tests.benchmarks._codecs import envelope
 from tests.shapes.families import shape
@@ -73,10 +73,14 @@ def networks(name: str, truth: SurfaceDistance, sizes: str, preset: str, folder:
             if ended.returncode not in (0, 4):
                 continue
         weights = NeuralWeights.load(out)
-        zero_set = zero_set_mesh(NetworkField(weights), FINE)
-        if zero_set is not None:
-            error = distance_between(truth, zero_set)
-            found.append({"label": size, "bytes": out.stat().st_size, "error": error})
+        try:
+            surface = zero_set(weights, FINE)
+        except FitError:
+            continue
+        faces = surface.triangles.astype(np.int64)
+        mesh = UnitMesh(vertices=surface.vertices_unit, faces=faces, unit_from_object=np.eye(4))
+        error = distance_between(truth, mesh)
+        found.append({"label": size, "bytes": out.stat().st_size, "error": error})
     return found
 
 

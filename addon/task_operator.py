@@ -1,0 +1,78 @@
+"""What operators that wait for an engine task share: a modal timer in the window, plain waiting in the background."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import bpy
+
+from . import job_folder
+from .engine_process import EngineProcessError
+from .engine_python import EngineNotFoundError, find_engine_python
+from .engine_task import EngineTask
+from .preferences import engine_python_preference
+
+TICK_S = 0.1
+TIMEOUT_S = 3600.0  # in the background, where nobody can press Esc
+
+
+class TaskOperator:
+    """Mix into an operator that has `finish(context, task)`, which puts the task's results into the scene."""
+
+    _task: EngineTask | None = None
+    _timer: bpy.types.Timer | None = None
+
+    def run_task(self, context: bpy.types.Context, arguments: Sequence[str], task: EngineTask) -> set[str]:
+        """Start a task; give what `execute` returns."""
+        try:
+            task.start(arguments, dict(os.environ))
+            if bpy.app.background:
+                task.wait(TIMEOUT_S)
+                return self._end(context, task)
+        except EngineProcessError as error:
+            return self._refuse(str(error), task)
+        self._task = task
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(TICK_S, window=context.window)
+        manager.modal_handler_add(self)
+        context.workspace.status_text_set(f"{self.bl_label}: the engine is at work. Esc ends it.")
+        return {"RUNNING_MODAL"}
+
+    def new_task(self) -> EngineTask | None:
+        """Make a task with a folder; None, and a report, where there is no engine or no room."""
+        try:
+            python = find_engine_python(engine_python_preference())
+            return EngineTask(python, job_folder.new_job_folder())
+        except (EngineNotFoundError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return None
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look after the task; everything but Esc goes to Blender."""
+        task = self._task
+        assert task is not None
+        if event.type == "ESC":
+            task.kill()
+            self._stop_timer(context)
+            job_folder.remove(task.folder)
+            return {"CANCELLED"}
+        if event.type != "TIMER" or task.running:
+            return {"PASS_THROUGH"}
+        self._stop_timer(context)
+        return self._end(context, task)
+
+    def _end(self, context: bpy.types.Context, task: EngineTask) -> set[str]:
+        try:
+            return self.finish(context, task)
+        finally:
+            job_folder.remove(task.folder)
+
+    def _stop_timer(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+
+    def _refuse(self, why: str, task: EngineTask) -> set[str]:
+        self.report({"ERROR"}, why)
+        job_folder.remove(task.folder)
+        return {"CANCELLED"}

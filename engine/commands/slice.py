@@ -1,0 +1,55 @@
+"""`slice`: a plane through the field as a picture, or many planes as a film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ..errors import OutputError
+from ..formats.weights_files import load_weights
+
+
+@click.command("slice")
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .png, .gif or video.")
+@click.option("--axis", type=click.Choice(["x", "y", "z"]), default="z", show_default=True)
+@click.option("--at", default=0.0, show_default=True, help="Where on the axis, unit space, -1 to 1.")
+@click.option("--sweep", type=click.IntRange(2, 10_000), help="So many planes along the axis, as a film.")
+@click.option("--size", default=512, show_default=True, help="Pixels a side.")
+@click.option("--spacing", default=0.05, show_default=True, help="Distance between lines, unit space.")
+@click.option("--time", default=0.0, show_default=True, help="Of a moving shape (4 inputs).")
+@click.option("--rate", type=click.FloatRange(1, 120), default=24.0, show_default=True, help="A second.")
+def command(
+    weights: Path,
+    output: Path,
+    axis: str,
+    at: float,
+    sweep: int | None,
+    size: int,
+    spacing: float,
+    time: float,
+    rate: float,
+) -> None:
+    """Draw a slice through the field of WEIGHTS: inside blue, outside brown, the surface black."""
+    from ..films import Film
+    from ..moving_shapes import at_time
+    from ..network_values import NetworkValues
+    from ..slices import slice_picture
+
+    if sweep is None and output.suffix.lower() != ".png":
+        raise OutputError(f"{output.name} is of an unknown kind. One slice is written as .png.")
+    film = Film(output, rate)
+    network = at_time(load_weights(weights), time)
+    field = NetworkValues(network)
+    low, high = network.bounds_unit[:, "xyz".index(axis)]
+    places = [at] if sweep is None else np.linspace(low, high, sweep).tolist()
+    for place in places:
+        picture = slice_picture(field, axis, place, size, spacing)
+        if sweep is None:
+            film.save_one(picture)
+        else:
+            film.add(picture)
+    film.close()
+    click.echo(f"{output}: {len(places)} of {size} x {size} pixels, {axis} = {places[0]:g} to {places[-1]:g}")

@@ -1,0 +1,24 @@
+"""README's lines do what it says they do."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.field import Field
+from engine.protocol.weights import NeuralWeights
+
+ROOT = Path(__file__).resolve().parent.parent
+SPOT = ROOT / "tests/blender/data/spot.safetensors"
+
+
+def test_three_lines_of_numpy_evaluate_the_network(tmp_path, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    snippet = next(block for block in blocks if "safetensors" in block)
+    (tmp_path / "spot.safetensors").write_bytes(SPOT.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (100, 3)).astype(np.float32)
+    scope = {"x": points}
+    exec(snippet, scope)
+    assert np.ravel(scope["f"]) == pytest.approx(Field(NeuralWeights.load(SPOT)).value(points), abs=1e-5)
