@@ -98,7 +98,7 @@ class SamplePool:
         self.num_chunks = num_chunks
         self.chunk_size = chunk_size
         self._truth, self._options, self._seed = truth, options, seed
-        self._sampler = SurfaceSampler(truth.mesh)
+        self._sampler: SurfaceSampler | None = None  # made by the pool's thread: a second for a million faces
         self._closed = threading.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="samples")
         self._chunks: list[Future[FloatArray]] = [
@@ -128,6 +128,8 @@ class SamplePool:
         if self._closed.is_set():
             return samples
         rng = np.random.default_rng([self._seed, k])
+        if self._sampler is None:
+            self._sampler = SurfaceSampler(self._truth.mesh)
         points, reach = training_points(self._sampler, self.chunk_size, self._options, rng)
         samples[:, :3], samples[:, 3] = points, self._truth.signed_distance(points, reach)
         return samples[rng.permutation(self.chunk_size)]
