@@ -11,6 +11,7 @@ from pathlib import Path
 
 ENGINE = Path(__file__).resolve().parent
 DIGEST_LETTERS = 16
+COMPILED = re.compile(r"\b(numba|warp)\b")  # what modules with kernels import
 RELATIVE_IMPORT = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
@@ -27,7 +28,7 @@ def sources_digest(source: Path) -> str:
 
 def kernels_digest(source: Path) -> str:
     """Give a SHA-256 of all that the kernels depend on which a module reaches by its imports."""
-    kernels = [path for path in _reached(source) if "numba" in path.read_text(encoding="utf-8")]
+    kernels = [path for path in _reached(source) if COMPILED.search(path.read_text(encoding="utf-8"))]
     return _digest(set().union(*(_reached(path) for path in kernels)))
 
 

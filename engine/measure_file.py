@@ -11,6 +11,7 @@ from .errors import MeshError
 from .formats.weights_files import load_weights
 from .measure import MeasureOptions, measure_errors
 from .measure_paper import measure_as_the_paper
+from .measure_rays import measure_rays
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
@@ -42,6 +43,7 @@ def measure_file(
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
     field = NetworkField(weights)
     errors = measure_errors(field, truth, options) | measure_surfaces(make_tracer(weights), truth, options)
+    errors |= measure_rays(weights, truth, options)
     if paper:
         errors |= measure_as_the_paper(field, truth, options)
     return {"num_bytes": float(weights_path.stat().st_size), **dataclasses.asdict(options), **errors}

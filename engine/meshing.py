@@ -34,6 +34,7 @@ class ZeroSetMesh:
     vertices_unit: FloatArray  # (V, 3) float64
     triangles: npt.NDArray[np.int32]  # (T, 3)
     normals: FloatArray  # (V, 3) float64, from the gradient
+    bound: str  # what said where the surface may be: "sampled" or "certified"
 
 
 def zero_set(weights: NeuralWeights, resolution: int = 128) -> ZeroSetMesh:
@@ -67,7 +68,8 @@ def extract(tracer: Any, resolution: int, cells: IntArray | None = None) -> Zero
     from . import cube_kernels as kernels
 
     table, side = cube_table(), resolution + 2
-    cells = active_cells(tracer, resolution) if cells is None else cells
+    bound, grid = tracer.steps
+    cells = active_cells(tracer, resolution, grid) if cells is None else cells
     while True:
         corners, plane_start = kernels.corners_of(cells, side)
         values = _values(tracer, corners, resolution)
@@ -82,7 +84,8 @@ def extract(tracer: Any, resolution: int, cells: IntArray | None = None) -> Zero
         raise FitError("The network has no surface: its field has no inside. Convert the shape again.")
     vertices = _vertices(tracer, ends, corners, values, resolution)
     _place_centres(tracer, vertices, triangles, ends, resolution)
-    return ZeroSetMesh(vertices_unit=vertices, triangles=triangles, normals=directions(tracer, vertices))
+    normals = directions(tracer, vertices)
+    return ZeroSetMesh(vertices_unit=vertices, triangles=triangles, normals=normals, bound=bound)
 
 
 def directions(tracer: Any, points: FloatArray) -> FloatArray:

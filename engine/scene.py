@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from .errors import SceneError
 from .lights import LightSource, make_light
 from .materials import MaterialTable
 from .native_geometry import NativeGeometry, Triangles
-from .neural_geometry import NeuralInstance
+from .neural_geometry import NeuralGeometry, NeuralInstance
 from .protocol.scene import MeshGeometry, MeshObject, NeuralObject, Scene
 from .protocol.weights import NeuralWeights
 from .tracing import make_tracer
@@ -37,26 +38,28 @@ class SceneCache:
         self._blobs = blobs
         self._entries: dict[Hashable, tuple[Any, int]] = {}  # and the number of the scene that last used it
         self._scene = 0
+        self._time = 0.0
 
-    def begin_scene(self) -> None:
-        """Forget what has not been used for a while."""
+    def begin_scene(self, time: float = 0.0) -> None:
+        """Forget what has not been used for a while, and go to a time."""
         self._scene += 1
+        self._time = time
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
     def neural(self, sha256: str, name: str) -> tuple[NeuralWeights, Tracer]:
-        """Give weights and their tracer.
+        """Give weights and their tracer, at the scene's time if the network has one.
 
         Raises:
             SceneError: The blob is missing or damaged.
             WeightsFileError: It is not a usable weights file.
         """
 
-        def load() -> tuple[NeuralWeights, Tracer]:
-            weights = NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
-            return weights, make_tracer(weights)
-
-        return self._get(("weights", sha256), load)
+        weights = self._get(
+            ("weights", sha256), lambda: NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
+        )
+        moment = self._time if weights.architecture.inputs == 4 else 0.0
+        return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
         """Give a geometry with its search tree, or None where it has no triangles.
@@ -82,6 +85,7 @@ class PreparedScene:
     """A scene ready to trace. Objects are numbered: neural ones first, then native instances."""
 
     neural: tuple[NeuralInstance, ...]
+    instances: NeuralGeometry  # the same, ready for rays
     native: NativeGeometry
     table: TriangleTable
     materials: MaterialTable
@@ -101,7 +105,9 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         SceneError: Data is missing or damaged, or a number is impossible.
         WeightsFileError: An object's weights cannot be used.
     """
-    cache.begin_scene()
+    if not math.isfinite(scene.time):
+        raise SceneError("The scene's time is not finite; check its frame rate.")
+    cache.begin_scene(scene.time)
     materials = MaterialTable(scene.materials)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]
     native = [
@@ -123,6 +129,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         raise SceneError("The world's colour is not finite; check its strength.")
     return PreparedScene(
         neural=tuple(instances),
+        instances=NeuralGeometry(tuple(instances)),
         native=NativeGeometry(geometries, matrices),
         table=TriangleTable(geometries, matrices, slots),
         materials=materials,

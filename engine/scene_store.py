@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import ProtocolError
 from .protocol.messages import LoadScene
 from .renderer import PreparedScene, SceneCache, prepare_scene
+from .tracing.certifier import Certifiable, Certifier
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +19,14 @@ log = logging.getLogger(__name__)
 class SceneStore:
     """Scenes that the add-on has sent; `prepared` is called by the worker only."""
 
-    def __init__(self, blobs: Path) -> None:
-        """Look for blobs in `blobs`, by name only."""
+    def __init__(self, blobs: Path, better: Callable[[str], None] = lambda scene_id: None) -> None:
+        """Look for blobs in `blobs`, by name only; `better` hears of scenes whose networks were certified meanwhile."""
         self._cache = SceneCache(blobs)
         self._lock = threading.Lock()
         self._loaded: dict[str, LoadScene] = {}
         self._prepared: dict[str, tuple[LoadScene, PreparedScene]] = {}
+        self._better = better
+        self._certifier = Certifier()
 
     def load(self, message: LoadScene) -> bool:
         """Keep a scene; whether it replaces an older revision."""
@@ -53,4 +57,11 @@ class SceneStore:
         log.info(
             "prepared scene %s, revision %d, in %.2f s", scene_id, message.revision, time.monotonic() - began
         )
+        self._certify(scene_id, prepared)
         return prepared
+
+    def _certify(self, scene_id: str, prepared: PreparedScene) -> None:
+        tracers = {id(instance.tracer): instance.tracer for instance in prepared.neural}
+        sampled = [t for t in tracers.values() if isinstance(t, Certifiable) and t.bound == "sampled"]
+        if sampled:
+            self._certifier.request(sampled, lambda: self._better(scene_id))

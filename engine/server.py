@@ -42,7 +42,7 @@ class Server:
         """Answer `stream`; blobs are files in `session_folder/blobs`."""
         self._stream = stream
         self._board = ViewBoard()
-        self._scenes = SceneStore(session_folder / "blobs")
+        self._scenes = SceneStore(session_folder / "blobs", self._board.refresh)
         self._worker = RenderWorker(stream, self._board, self._scenes)
 
     def run(self) -> None:

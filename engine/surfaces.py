@@ -52,11 +52,9 @@ def find_surfaces(scene: PreparedScene, rays: Rays) -> Surfaces:
     hit = native.instance >= 0
     best[hit] = native.t[hit]
     objects[hit] = native.instance[hit] + len(scene.neural)
-    for number, instance in enumerate(scene.neural):
-        t = instance.cast(rays.origins, rays.directions, start, best)
-        nearer = t < best
-        best[nearer] = t[nearer]
-        objects[nearer] = number
+    t, number = scene.instances.cast(rays.origins, rays.directions, best)
+    nearer = number >= 0
+    best[nearer], objects[nearer] = t[nearer], number[nearer]
     return _describe(scene, rays, best, objects, native)
 
 
@@ -64,13 +62,9 @@ def occluded(scene: PreparedScene, origins: Array, directions: Array, t_max: Arr
     """Whether anything stands on rays (N, 3) before `t_max` (N,)."""
     start = np.zeros(len(t_max))
     blocked = scene.native.occluded(origins, directions, start, t_max)
-    for instance in scene.neural:
-        if not blocked.any():
-            blocked = instance.occluded(origins, directions, start, t_max)
-            continue
-        open_rays = np.flatnonzero(~blocked)
-        chosen = (array[open_rays] for array in (origins, directions, start, t_max))
-        blocked[open_rays] = instance.occluded(*chosen)
+    open_rays = np.flatnonzero(~blocked)
+    chosen = (array[open_rays] for array in (origins, directions, t_max))
+    blocked[open_rays] = scene.instances.occluded(*chosen)
     return blocked
 
 
@@ -81,14 +75,14 @@ def _describe(scene: PreparedScene, rays: Rays, t: Array, objects: Array, native
     points = rays.origins[met] + t[met, None] * rays.directions[met]
     geometric, normals, lift = np.zeros((num, 3)), np.zeros((num, 3)), np.zeros((num, 3))
     bias, materials = np.zeros(num), np.zeros(num, np.int64)
-    for number in np.unique(which[which < len(scene.neural)]):
-        rows = np.flatnonzero(which == number)
-        geometric[rows], least = scene.neural[number].normals(points[rows])
+    rows = np.flatnonzero(which < len(scene.neural))
+    if len(rows):
+        geometric[rows], least = scene.instances.normals(which[rows], points[rows])
         ray = met[rows]
         share = BIAS_PIXELS * rays.pixel_size(ray, t[ray])
         bias[rows] = np.clip(share, least, MOST_BIAS * least)
         normals[rows] = geometric[rows]
-        materials[rows] = scene.neural_materials[number]
+        materials[rows] = scene.neural_materials[which[rows]]
     rows = np.flatnonzero(which >= len(scene.neural))
     if len(rows):
         ray = met[rows]

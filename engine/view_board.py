@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .protocol.messages import RenderView
 from .renderer import Picture
@@ -83,6 +83,20 @@ class ViewBoard:
             for view in self._views.values():
                 if view.ticket is not None and view.ticket.request.scene_id == scene_id:
                     self._replace(view, view.ticket.request)
+            self.changed.notify_all()
+
+    def refresh(self, scene_id: str) -> None:
+        """Draw finished views of a scene once more, each in one step: something behind the scene has become better.
+
+        What is still being drawn goes on with it.
+        """
+        with self.changed:
+            for view in self._views.values():
+                ticket = view.ticket
+                if ticket is None or not ticket.finished or ticket.request.scene_id != scene_id:
+                    continue
+                if ticket.request.progressive and not ticket.request.coarse:
+                    self._replace(view, replace(ticket.request, progressive=False))
             self.changed.notify_all()
 
     def wait_for_work(self) -> Ticket:

@@ -72,7 +72,7 @@ def _fit_a_little() -> None:
     truth = examine(to_unit(mesh), None).truth
     parameters = fit(truth, options, lambda state: None)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(FitError):  # it may be empty still
-        weights = neural_weights(parameters, options, Source(), truth.mesh.unit_from_object)
+        weights = neural_weights(parameters, options, Source(name=mesh.name), truth.mesh.unit_from_object)
         save_result(weights, Path(folder) / "trial.safetensors", Path(folder) / "trial.npz")
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from ..formats.weights_files import load_weights
 from ..protocol.codec import to_plain
 from ..protocol.weights import NeuralWeights
+from ..tracing.certified_cache import bound_in_use
 
 
 @click.command()
@@ -35,6 +36,7 @@ def describe(network: NeuralWeights, num_bytes: int) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(network.description)
     plain["num_parameters"] = network.architecture.num_parameters()
     plain["num_bytes"] = num_bytes
+    plain["bound"] = bound_in_use(network)
     plain["precision"] = "float16" if network.float16 else "float32"
     return plain
 
@@ -52,6 +54,7 @@ def _readable(description: dict[str, Any]) -> dict[str, str]:
         "size": f"{description['num_bytes']:,} bytes",
         "bounds": " to ".join("(" + ", ".join(f"{x:.3f}" for x in corner) + ")" for corner in (low, high)),
         "source": f"{source['name']}, {source['num_vertices']:,} vertices, {source['num_faces']:,} faces",
+        "steps rely on": f"{description['bound']} bounds",
         "seed": str(description["seed"]),
         "software": description["software"],
     }

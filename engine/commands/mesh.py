@@ -44,7 +44,7 @@ def command(weights: tuple[Path, ...], output: Path, kind: str | None, resolutio
         network = at_time(load_weights(path), time)
         surface = zero_set(network, resolution)
         write_atomically(target, _file(surface, network, target.suffix.lower().lstrip(".")))
-        counts = f"{len(surface.vertices_unit)} vertices, {len(surface.triangles)} triangles"
+        counts = f"{len(surface.vertices_unit)} vertices, {len(surface.triangles)} triangles, {surface.bound} bounds"
         click.echo(f"{target}: {counts}, {clock.perf_counter() - start:.1f} s")
 
 

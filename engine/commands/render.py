@@ -77,6 +77,9 @@ _picture_options = (
         metavar="R G B",
         help="Display values, 0 to 1.",
     ),
+    click.option(
+        "--certify", is_flag=True, help="Prove first that no ray can miss the shapes; seconds per file."
+    ),
     click.option("--transparent", is_flag=True, help="Keep what nothing covers transparent."),
 )
 _shading_options = (
@@ -140,7 +143,7 @@ def command(weights: tuple[Path, ...], output: Path, **chosen: Any) -> None:
     if film is not None:
         film.close()
     width, height = chosen["size"]
-    what = f"{width} x {height} pixels, {chosen['samples']} samples, sRGB"
+    what = f"{width} x {height} pixels, {chosen['samples']} samples, sRGB, {chosen['bounds']} bounds"
     many = f"{count} pictures, " if is_film else ""
     click.echo(f"{output}: {many}{what}, in {clock.perf_counter() - start:.1f} s")
 
@@ -150,6 +153,7 @@ def _pictures(shapes: list[NeuralWeights], chosen: dict[str, Any]) -> Iterator[P
     from ..moving_shapes import at_time
     from ..portrait import Portrait, View, camera_axes, turned
     from ..renderer import ViewRequest
+    from ..tracing.certifier import Certifiable
 
     (azimuth, elevation), (width, height) = chosen["view"], chosen["size"]
     view = View(azimuth_deg=azimuth, elevation_deg=elevation, zoom=chosen["zoom"], up=chosen["up"])
@@ -170,6 +174,10 @@ def _pictures(shapes: list[NeuralWeights], chosen: dict[str, Any]) -> Iterator[P
             samples=chosen["samples"],
             **_shader(chosen, camera_axes(seen)[1]),
         )
+        for instance in prepared.neural if chosen["certify"] else ():
+            if isinstance(instance.tracer, Certifiable):
+                instance.tracer.certify()
+        chosen["bounds"] = " and ".join(sorted({instance.tracer.bound for instance in prepared.neural}))
         yield _render(prepared, request, f"picture {number + 1} of {steps}")
 
 

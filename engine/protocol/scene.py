@@ -105,6 +105,7 @@ class Scene:
     lights: tuple[Light, ...] = ()
     world_color: Vector = (0.0, 0.0, 0.0)  # colour times strength
     film_transparent: bool = False
+    time: float = 0.0  # what networks of x, y, z, t see as t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

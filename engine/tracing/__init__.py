@@ -9,8 +9,13 @@ from .tracer import Tracer
 BACKENDS = ("auto", "cpu", "reference")
 
 
-def make_tracer(weights: NeuralWeights, backend: str = "auto") -> Tracer:
+def make_tracer(weights: NeuralWeights, backend: str = "auto", time: float = 0.0) -> Tracer:
     """Give a tracer of a network; "auto" is the fastest backend that works here.
+
+    Args:
+        weights: The network.
+        backend: One of `BACKENDS`.
+        time: The fourth input of a network that has four; others ignore it.
 
     Raises:
         OptionError: There is no such backend.
@@ -19,12 +24,12 @@ def make_tracer(weights: NeuralWeights, backend: str = "auto") -> Tracer:
         from ..field import Field
         from .reference import ReferenceTracer
 
-        return ReferenceTracer(Field(weights))
+        return ReferenceTracer(Field(weights, time))
     if backend in ("auto", "cpu"):
         from ..cache import use_cache_folder
 
         use_cache_folder()
         from .cpu import CpuTracer
 
-        return CpuTracer(weights)
+        return CpuTracer(weights, time=time)
     raise OptionError(f"There is no tracing backend {backend!r}. Use one of {', '.join(BACKENDS)}.")

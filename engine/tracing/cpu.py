@@ -1,17 +1,25 @@
-"""The CPU backend: Numba kernels over blocks of points, without a missed hit as far as its step grid is right."""
+"""The CPU backend: Numba kernels over blocks of points, without a missed hit as far as its step grid is right.
+
+The grid is sampled at first, and proven once somebody calls `certify`, or has done so for these weights before.
+"""
 
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
-from .march_kernel import PackedGrid, march
+from .certified_cache import load_cells, save_cells
+from .certified_cells import can_certify
+from .certified_grid import certified_cells
+from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
+from .packed_grid import PackedGrid, with_values
 from .parallel import over_slices
 from .step_grid import RESOLUTION, sampled_step_grid
 
@@ -24,16 +32,59 @@ BoolArray = npt.NDArray[np.bool_]
 class CpuTracer:
     """Sphere tracing of one network on the CPU (`Tracer`); every method may be called from several threads."""
 
-    bound = "sampled"
+    def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION, time: float = 0.0) -> None:
+        """Pack the network and take its certified grid if it was proven earlier, else sample one.
 
-    def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION) -> None:
-        """Pack the network and build its step grid, `grid_resolution` cells a side."""
-        start = time.perf_counter()
-        self._network = pack_network(weights)
-        self.grid: PackedGrid = sampled_step_grid(
-            self.value_parallel, self.gradient_parallel, grid_resolution
-        )
-        log.info("step grid (%s) in %.2f s", self.bound, time.perf_counter() - start)
+        Args:
+            weights: The network.
+            grid_resolution: Cells a side of a sampled grid.
+            time: The fourth input of a network that has four.
+        """
+        start = perf_counter()
+        self._weights = weights
+        self._network = pack_network(weights, time)
+        # A network of x, y, z, t is another field at each time, so proving one is not worth it.
+        self._provable = can_certify(weights) and weights.architecture.inputs == 3
+        cells = load_cells(weights) if self._provable else None
+        if cells is not None:
+            self._steps: tuple[str, PackedGrid] = (
+                "certified",
+                with_values(cells.packed(), self.value_parallel),
+            )
+        else:
+            grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
+            self._steps = ("sampled", with_values(grid, self.value_parallel))
+        log.info("step grid (%s) in %.2f s", self.bound, perf_counter() - start)
+
+    @property
+    def steps(self) -> tuple[str, PackedGrid]:
+        """What steps rely on now and the grid that belongs to it."""
+        return self._steps
+
+    @property
+    def bound(self) -> str:
+        """What steps rely on now: "sampled" or "certified"."""
+        return self._steps[0]
+
+    @property
+    def grid(self) -> PackedGrid:
+        """The step grid in use; `certify` may replace it at any time."""
+        return self._steps[1]
+
+    def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
+        """Build the certified grid, keep it on disk and use it from now on; whether it is in use.
+
+        Very large networks and those that change with time stay sampled. In the background other work of the machine goes first.
+
+        Raises:
+            Cancelled: `cancelled` said so; the grid in use stays.
+        """
+        if self.bound != "certified" and self._provable:
+            cells = certified_cells(self._weights, cancelled=cancelled, background=background)
+            save_cells(self._weights, cells)
+            grid = with_values(cells.packed(), self.value_parallel)
+            self._steps = ("certified", grid)  # one reference, so a march sees one grid or the other
+        return self.bound == "certified"
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""

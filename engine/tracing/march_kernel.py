@@ -1,10 +1,10 @@
 """Sphere tracing of packets: rays share blocks of evaluations, and a finished ray makes room for the next one.
 
-Space is a grid over [-1, 1]^3. A cell that the surface cannot reach is left without evaluating anything, and so is
-the whole cube of such cells around it. In the other cells a step is the value over the cell's Lipschitz bound, and ends
-at the cell's border [Hart 1996]. A hit is a change of sign, closed in by the Illinois method. Ray parameters are float64.
+`cell_walk` says where a ray must look at the field; what it sees is used here. A hit is a change of sign. Where the slope
+along the ray has bounds of one sign, the crossing is closed in by Newton's method with the secant's slope, kept between
+these bounds, and its own interval [Moore 1966]; elsewhere by the Illinois method. Ray parameters are float64.
 
-[Hart 1996] J. C. Hart, "Sphere Tracing", The Visual Computer 12(10), 1996.
+[Moore 1966] R. E. Moore, "Interval Analysis", Prentice-Hall, 1966.
 """
 
 from __future__ import annotations
@@ -14,163 +14,180 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
-from .kernel_math import BLOCK
-from .network_kernel import PackedNetwork, evaluate_block, scratch_rows
+from .cell_walk import step_back, walk, way_is_free
+from .network_kernel import PackedNetwork, evaluate, make_scratch
+from .packed_grid import PackedGrid
+from .ray_state import (
+    BRACKET,
+    CERTAIN,
+    COUNT,
+    END,
+    EVALUATE,
+    EXIT,
+    FIRST,
+    HIGH,
+    HIT,
+    LAST_T,
+    LAST_VALUE,
+    LEAVE,
+    LOW,
+    MISS,
+    MODE,
+    NUDGE,
+    NUM_COLUMNS,
+    ROOT,
+    SIGN,
+    SPEED,
+    STEP,
+    TOLERANCE,
+    VALUE_A,
+    VALUE_B,
+    A,
+    B,
+    T,
+)
 
-SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
-PATIENCE = 50.0  # steps after which the shortest step has doubled, so that every ray ends
-TOLERANCE = 1e-6  # unit space, width of the final bracket
 MOST_REFINEMENTS = 40
-
-
-class PackedGrid(NamedTuple):
-    """What the march reads of a step grid."""
-
-    distance: np.ndarray  # (R, R, R) uint8: cells to the nearest one the surface may reach, 0: this one
-    lipschitz: np.ndarray  # (R, R, R) float32: bound on the gradient in the cell and its neighbours
+PACKET = 64  # rays that share evaluations
 
 
 class _Lanes(NamedTuple):
-    ray: np.ndarray  # (BLOCK,) int64
-    state: np.ndarray  # (BLOCK, 8) float64, see the columns below
-    inverse: np.ndarray  # (BLOCK, 3) float64, 1 / direction
-
-
-_T, _END, _SPEED, _PAST_T, _PAST_F, _LOW_F, _COUNT, _MODE = range(8)
-_FIRST, _MARCHING, _REFINING = 0.0, 1.0, 2.0
-
-
-@nb.njit(cache=True, nogil=True)
-def _cell(x: float, resolution: int) -> int:
-    return min(max(int((x + 1.0) * 0.5 * resolution), 0), resolution - 1)
-
-
-@nb.njit(cache=True, nogil=True)
-def _exit(
-    origin: Any, direction: Any, inverse: Any, t: float, cells: Any, reach: int, resolution: int
-) -> float:
-    """Ray parameter at which a ray leaves the cube of `reach` cells around its cell."""
-    size = 2.0 / resolution
-    nearest = np.inf
-    for axis in range(3):
-        if direction[axis] > 0.0:
-            border = -1.0 + size * (cells[axis] + 1 + reach)
-        elif direction[axis] < 0.0:
-            border = -1.0 + size * (cells[axis] - reach)
-        else:
-            continue
-        nearest = min(nearest, (border - origin[axis]) * inverse[axis])
-    return max(nearest, t)
-
-
-@nb.njit(cache=True, nogil=True)
-def _skip(
-    grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, end: float, nudge: float
-) -> float:
-    """Go on from t through cells that the surface cannot reach; inf when the ray ends first."""
-    resolution = grid.distance.shape[0]
-    while t <= end:
-        i = _cell(origin[0] + t * direction[0], resolution)
-        j = _cell(origin[1] + t * direction[1], resolution)
-        k = _cell(origin[2] + t * direction[2], resolution)
-        reach = int(grid.distance[i, j, k])
-        if reach == 0:
-            return t
-        t = _exit(origin, direction, inverse, t, (i, j, k), reach - 1, resolution) + nudge
-    return np.inf
+    ray: np.ndarray  # (PACKET,) int64
+    state: np.ndarray  # (PACKET, NUM_COLUMNS) float64
+    inverse: np.ndarray  # (PACKET, 3) float64, 1 / direction
 
 
 @nb.njit(cache=True, nogil=True)
 def _enter(
-    lanes: _Lanes, b: int, r: int, grid: PackedGrid, origin: Any, direction: Any, low: float, high: float
-) -> bool:
-    """Put ray r into lane b at its first cell that the surface may reach; whether there is one."""
+    lanes: _Lanes,
+    b: int,
+    r: int,
+    grid: PackedGrid,
+    origin: Any,
+    direction: Any,
+    low: float,
+    high: float,
+    any_hit: bool,
+) -> int:
+    """Put ray r into lane b where it must first look at the field; says whether it must, or has hit or missed."""
     length = np.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
     if not (length > 0.0 and length < np.inf):
-        return False
+        return MISS
     for axis in range(3):
         if direction[axis] == 0.0:
             lanes.inverse[b, axis] = np.inf
             if not -1.0 <= origin[axis] <= 1.0:
-                return False
+                return MISS
             continue
         inverse = 1.0 / direction[axis]
         lanes.inverse[b, axis] = inverse
         one, two = (-1.0 - origin[axis]) * inverse, (1.0 - origin[axis]) * inverse
         low, high = max(low, min(one, two)), min(high, max(one, two))
     if not low <= high:
-        return False
-    t = _skip(grid, origin, direction, lanes.inverse[b], low, high, 1e-7 / length)
-    if t == np.inf:
-        return False
+        return MISS
     lanes.ray[b] = r
     state = lanes.state[b]
-    state[_T], state[_END], state[_SPEED], state[_MODE], state[_COUNT] = t, high, length, _FIRST, 0.0
-    return True
+    state[END], state[SPEED], state[SIGN], state[COUNT], state[A] = high, length, 0.0, 0.0, low
+    state[VALUE_A] = np.nan
+    return walk(state, grid, origin, direction, lanes.inverse[b], low, np.nan, any_hit)
 
 
 @nb.njit(cache=True, nogil=True)
-def _advance(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, f: float) -> bool:
-    """Step on from a point of the same sign as the last; whether the ray goes on."""
-    t, speed = state[_T], state[_SPEED]
-    state[_PAST_T], state[_PAST_F], state[_MODE] = t, f, _MARCHING
-    resolution = grid.distance.shape[0]
-    i = _cell(origin[0] + t * direction[0], resolution)
-    j = _cell(origin[1] + t * direction[1], resolution)
-    k = _cell(origin[2] + t * direction[2], resolution)
-    state[_COUNT] += 1.0
-    shortest = SHORTEST_STEP * (1.0 + state[_COUNT] / PATIENCE)
-    ahead = t + max(abs(f) / grid.lipschitz[i, j, k], shortest) / speed
-    border = _exit(origin, direction, inverse, t, (i, j, k), 0, resolution) + 1e-7 / speed
-    state[_T] = (
-        ahead
-        if ahead < border
-        else _skip(grid, origin, direction, inverse, border, state[_END], 1e-7 / speed)
-    )
-    return bool(state[_T] <= state[_END])
-
-
-@nb.njit(cache=True, nogil=True)
-def _refine(state: Any, f: float) -> bool:
-    """Close the bracket [_PAST_T, _END] around the crossing with a new value at _T; whether it is not narrow yet.
-
-    In this mode _PAST_F and _LOW_F are the values at its ends; _T is the next place to look at, in the end the hit.
-    """
-    t = state[_T]
-    if (f < 0.0) == (state[_PAST_F] < 0.0):
-        state[_PAST_T], state[_PAST_F] = t, f
-        state[_LOW_F] *= 0.5
+def _refine_bracket(state: Any, f: float) -> int:
+    """Close the bracket [A, B] with a new value at T, by the Illinois method."""
+    if (f < 0.0) == (state[SIGN] < 0.0):
+        state[A], state[VALUE_A] = state[T], f
+        state[VALUE_B] *= 0.5
     else:
-        state[_END], state[_LOW_F] = t, f
-        state[_PAST_F] *= 0.5
+        state[B], state[VALUE_B] = state[T], f
+        state[VALUE_A] *= 0.5
     return _next_place(state)
 
 
 @nb.njit(cache=True, nogil=True)
-def _next_place(state: Any) -> bool:
-    low, high = state[_PAST_T], state[_END]
-    state[_COUNT] += 1.0
-    share = state[_PAST_F] / (state[_PAST_F] - state[_LOW_F])
-    if int(state[_COUNT]) % 4 == 0 or not 0.0 <= share <= 1.0:
+def _next_place(state: Any) -> int:
+    low, high = state[A], state[B]
+    state[COUNT] += 1.0
+    share = state[VALUE_A] / (state[VALUE_A] - state[VALUE_B])
+    if int(state[COUNT]) % 4 == 0 or not 0.0 <= share <= 1.0:
         share = 0.5
-    margin = min(0.5, 0.25 * TOLERANCE / max((high - low) * state[_SPEED], 1e-300))
-    state[_T] = low + min(max(share, margin), 1.0 - margin) * (high - low)
-    return bool((high - low) * state[_SPEED] > TOLERANCE and state[_COUNT] < MOST_REFINEMENTS)
+    margin = min(0.5, 0.25 * TOLERANCE / max((high - low) * state[SPEED], 1e-300))
+    state[T] = low + min(max(share, margin), 1.0 - margin) * (high - low)
+    narrow = (high - low) * state[SPEED] <= TOLERANCE or state[COUNT] >= MOST_REFINEMENTS
+    return HIT if narrow else EVALUATE
+
+
+@nb.njit(cache=True, nogil=True)
+def _refine_root(state: Any, f: float, any_hit: bool) -> int:
+    """Close in on the one crossing of a cell with a value at T; MISS: the cell has none."""
+    t, low, high = state[T], state[LOW], state[HIGH]
+    if (f < 0.0) == (state[SIGN] < 0.0):
+        state[A] = t
+    else:
+        state[B], state[CERTAIN] = t, 1.0
+        if any_hit:
+            return HIT
+    one, two = t - f / low, t - f / high
+    near, far = min(one, two), max(one, two)
+    certain = state[CERTAIN] == 1.0
+    if not certain and near > state[LEAVE]:
+        return MISS
+    if max(near, state[A]) <= min(far, state[B]):  # it is not where a sampled bound is wrong
+        state[A], state[B] = max(near, state[A]), min(far, state[B])
+    slope = 0.5 * (low + high)
+    if np.isfinite(state[LAST_VALUE]) and t != state[LAST_T]:
+        slope = min(max((f - state[LAST_VALUE]) / (t - state[LAST_T]), low), high)
+    state[LAST_T], state[LAST_VALUE] = t, f
+    state[COUNT] += 1.0
+    step = -f / slope
+    close = abs(step) * state[SPEED] <= 0.3 * TOLERANCE
+    close = close or (state[B] - state[A]) * state[SPEED] <= TOLERANCE or state[COUNT] >= MOST_REFINEMENTS
+    if not certain and (close or t + step >= state[LEAVE]):
+        state[T], state[MODE] = state[LEAVE], EXIT
+        return EVALUATE
+    place = t + step
+    if not state[A] <= place <= state[B]:
+        place = 0.5 * (state[A] + state[B])
+    state[T] = place
+    return HIT if close else EVALUATE
 
 
 @nb.njit(cache=True, nogil=True)
 def _take(
     state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, f: float, any_hit: bool
 ) -> int:
-    """Use a value: 0 the ray goes on, 1 it hit at _T, 2 it missed."""
+    """Use a value: EVALUATE at the next place, HIT at T, or MISS."""
     if not np.isfinite(f):
-        return 2
-    if state[_MODE] == _REFINING:
-        return 0 if _refine(state, f) else 1
-    if state[_MODE] == _MARCHING and (f < 0.0) != (state[_PAST_F] < 0.0):
-        state[_MODE], state[_END], state[_LOW_F], state[_COUNT] = _REFINING, state[_T], f, 0.0
-        return 1 if any_hit or not _next_place(state) else 0
-    return 0 if _advance(state, grid, origin, direction, inverse, f) else 2
+        return MISS
+    mode, t = state[MODE], state[T]
+    same = (f < 0.0) == (state[SIGN] < 0.0)
+    if mode == BRACKET:
+        return _refine_bracket(state, f)
+    if mode == FIRST:
+        state[SIGN], state[A], state[VALUE_A] = -1.0 if f < 0.0 else 1.0, t, np.nan
+        return walk(state, grid, origin, direction, inverse, t, f, any_hit)
+    if mode == ROOT or (mode == EXIT and not same):
+        state[MODE] = ROOT
+        outcome = _refine_root(state, f, any_hit)
+        if outcome != MISS:
+            return outcome
+        t, f = state[LEAVE], np.nan
+    elif mode == STEP:
+        if not same and any_hit:
+            return HIT
+        known = np.isfinite(state[VALUE_A])
+        if known and not way_is_free(state, grid, f, same):
+            step_back(state, grid)
+            return EVALUATE
+        if not same:
+            if not known or (state[VALUE_A] < 0.0) != (state[SIGN] < 0.0):
+                state[VALUE_A] = -f
+            state[B], state[VALUE_B], state[MODE], state[COUNT] = t, f, BRACKET, 0.0
+            return _next_place(state)
+    if mode != STEP:  # a cell is left
+        state[A], state[VALUE_A] = t, np.nan
+        t, f = t + NUDGE / state[SPEED], np.nan
+    return walk(state, grid, origin, direction, inverse, t, f, any_hit)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -196,34 +213,36 @@ def march(
         any_hit: Whether any crossing will do, not refined.
         t_hit: Out, (N,) float64; inf on a miss.
     """
-    rows = scratch_rows(network)
-    first, left = np.empty((rows, 4, BLOCK), np.float32), np.empty((rows, 4, BLOCK), np.float32)
-    right, points = np.empty((rows, 4, BLOCK), np.float32), np.zeros((BLOCK, 3), np.float32)
-    lanes = _Lanes(np.zeros(BLOCK, np.int64), np.zeros((BLOCK, 8)), np.zeros((BLOCK, 3)))
+    scratch = make_scratch(network, False)
+    points, values = np.zeros((PACKET, 3), np.float32), np.zeros(PACKET, np.float32)
+    lanes = _Lanes(np.zeros(PACKET, np.int64), np.zeros((PACKET, NUM_COLUMNS)), np.zeros((PACKET, 3)))
     num_rays, upcoming, active, evaluations = origins.shape[0], 0, 0, 0
     t_hit[:] = np.inf
     while True:
-        while active < BLOCK and upcoming < num_rays:
+        while active < PACKET and upcoming < num_rays:
             r = upcoming
             upcoming += 1
-            if _enter(lanes, active, r, grid, origins[r], directions[r], t_min[r], t_max[r]):
+            outcome = _enter(lanes, active, r, grid, origins[r], directions[r], t_min[r], t_max[r], any_hit)
+            if outcome == EVALUATE:
                 active += 1
+            elif outcome == HIT:
+                t_hit[r] = lanes.state[active, A]
         if active == 0:
             return evaluations
         for b in range(active):
-            r, t = lanes.ray[b], lanes.state[b, _T]
+            r, t = lanes.ray[b], lanes.state[b, T]
             for axis in range(3):
                 points[b, axis] = min(max(origins[r, axis] + t * directions[r, axis], -1.0), 1.0)
-        values = evaluate_block(network, points, active, False, first, left, right)
+        evaluate(network, points, active, values, scratch)
         evaluations += active
         b = 0
         for lane in range(active):
             r = lanes.ray[lane]
             state, inverse = lanes.state[lane], lanes.inverse[lane]
-            outcome = _take(state, grid, origins[r], directions[r], inverse, float(values[0, lane]), any_hit)
-            if outcome == 1:
-                t_hit[r] = state[_T]
-            elif outcome == 0:
+            outcome = _take(state, grid, origins[r], directions[r], inverse, float(values[lane]), any_hit)
+            if outcome == HIT:
+                t_hit[r] = state[T]
+            elif outcome == EVALUATE:
                 if b != lane:
                     lanes.ray[b] = r
                     lanes.state[b] = state

@@ -18,7 +18,10 @@ BoolArray = npt.NDArray[np.bool_]
 class Tracer(Protocol):
     """Sphere tracing of one network; safe to call from several threads at once."""
 
-    bound: str  # what its steps rely on: "sampled", "certified", or "given" by the caller
+    @property
+    def bound(self) -> str:
+        """What its steps rely on: "sampled", "certified", or "given" by the caller."""
+        ...
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) at points (N, 3); outside [-1, 1]^3 the nearest box point's plus the distance to it."""

@@ -30,7 +30,7 @@ def encode(source: Path, out: Path) -> None:
             continue
         reduction = 1.0 - target / len(faces)
         points, triangles = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_reduction=reduction, agg=3.0
+            vertices.astype(np.float32), faces.astype(np.int32), target_reduction=reduction
         )
         for bits in BITS:
             data = DracoPy.encode(points, triangles, quantization_bits=bits, compression_level=10)
@@ -61,7 +61,7 @@ def plot(figures: Path, out: Path) -> None:
         panel.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
         panel.minorticks_off()
         panel.grid(True, which="major", color="#dddddd")
-    panels[0][0].set_ylabel("mean distance of the two surfaces, both ways (unit space)")
+    panels[0][0].set_ylabel("mean surface distance (unit space)")
     panels[0][0].legend(frameon=False)
     canvas.tight_layout()
     canvas.savefig(out, dpi=110)

@@ -1,50 +1,158 @@
-"""Seconds and errors of the presets on the bundled mesh; each is one conversion, mesh file to weights file.
+"""Errors and seconds of the presets over three seeds, and the curve of error against seconds beside the paper's recipe.
 
-python build.py bench fitting
+python build.py bench fitting       NEURAL_IMPLICIT_BENCH="--meshes A.obj B.obj --presets draft standard --seeds 0 1 2"
+
+A preset's figure is one `python -m engine convert`, from start to end of the process. A point of our curve is one whole
+fit of so many steps, a point of the recipe's is a look into its one training; both take place in this process, in turn,
+on the same threads, with ground truth included. Figures go to bench/fitting.json, the plot to docs/plots/fitting.png.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
+from engine.fitting import FitOptions, fit
+from engine.mesh import check_mesh, to_unit
+from engine.mesh_files import load_mesh
+from engine.network import evaluate
+from engine.presets import SMOOTH
+from engine.sampling import SurfaceSampler
+from engine.sign_doctor import examine
+from tests.benchmarks import _paper_recipe
+
 ROOT = Path(__file__).resolve().parents[2]
-PRESETS = ("draft", "standard")  # fine takes minutes
+STEPS = (250, 500, 1000, 2000, 4000, 8000, 16000)
+RECIPE_SAMPLES = 1 << 18
+RECIPE_LIMIT_S = 240.0
+NUM_POINTS = 100_000
 ERRORS = {
+    "seconds": "seconds",
     "surface_mean": "surface",
     "surface_p95": "p95",
     "near_surface_mean": "near",
     "grid_mean": "grid",
+    "grid_max": "grid max",
     "iou": "IoU",
+    "num_bytes": "bytes",
 }
 
 
-def converted(preset: str, folder: Path) -> dict:
-    """The report of one conversion, and its seconds from start to end of the process."""
-    report = folder / f"{preset}.json"
-    command = [sys.executable, "-m", "engine", "convert", str(ROOT / "examples/spot.obj"), "--preset", preset]
-    command += ["-o", str(folder / f"{preset}.safetensors"), "--report", str(report), "--json"]
+def converted(mesh: Path, preset: str, seed: int, folder: Path) -> dict:
+    """The errors of one conversion, its bytes, and its seconds from start to end of the process."""
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "engine", "convert", str(mesh), "--preset", preset, "--seed", str(seed)]
+    command += ["-o", str(folder / "out.safetensors"), "--report", str(report), "--json"]
     start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return json.loads(report.read_text()) | {"seconds": time.perf_counter() - start}
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    full = json.loads(report.read_text())
+    return full["errors"] | {"seconds": seconds, "num_bytes": full["num_bytes"]}
+
+
+def preset_table(meshes: list[Path], presets: list[str], seeds: list[int], console: Console) -> list[dict]:
+    rows = []
+    for mesh in meshes:
+        table = Table("preset", *ERRORS.values(), title=f"{mesh.stem}, {len(seeds)} seeds: mean (spread)")
+        for preset in presets:
+            with tempfile.TemporaryDirectory() as folder:
+                runs = [converted(mesh, preset, seed, Path(folder)) for seed in seeds]
+            figures = {name: [run[name] for run in runs] for name in ERRORS}
+            rows.append({"mesh": mesh.stem, "preset": preset, "seeds": seeds} | figures)
+            cells = [f"{statistics.mean(x):.4g} ({max(x) - min(x):.1g})" for x in figures.values()]
+            table.add_row(preset, *cells)
+        console.print(table)
+    return rows
+
+
+def surface_error(truth):
+    """A function from a network, as a function of points, to its mean surface error."""
+    points = SurfaceSampler(truth.source).sample(NUM_POINTS, np.random.default_rng(0xE44))[0]
+    pieces = torch.from_numpy(points.astype(np.float32)).split(8192)
+
+    def error_of(network) -> float:
+        with torch.no_grad():
+            return float(torch.cat([network(piece) for piece in pieces]).abs().mean())
+
+    return error_of
+
+
+def our_curve(truth, error_of) -> list[tuple[float, float]]:
+    figures = []
+    for steps in STEPS:
+        options = FitOptions(
+            architecture=SMOOTH, num_steps=steps, num_samples=min(1 << 21, max(1 << 17, 128 * steps))
+        )
+        start = time.perf_counter()
+        parameters = torch.from_numpy(fit(truth, options, lambda state: None))
+        seconds = time.perf_counter() - start
+        figures.append((seconds, error_of(lambda p, w=parameters: evaluate(w, SMOOTH, p))))
+    return figures
+
+
+def curves(mesh: Path) -> dict[str, list[tuple[float, float]]]:
+    truth = examine(to_unit(check_mesh(load_mesh(mesh)))).truth
+    error_of = surface_error(truth)
+    fit(
+        truth, replace(FitOptions(architecture=SMOOTH), num_steps=20, num_samples=1 << 14), lambda state: None
+    )
+    ours = our_curve(truth, error_of)
+    return {"ours": ours, "paper": _paper_recipe.curve(truth, error_of, RECIPE_SAMPLES, RECIPE_LIMIT_S)}
+
+
+def plot(figures: dict[str, dict[str, list[tuple[float, float]]]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, all_axes = pyplot.subplots(1, len(figures), figsize=(5.2 * len(figures), 4.2), squeeze=False)
+    for axes, (name, both) in zip(all_axes[0], figures.items()):
+        axes.loglog(
+            *zip(*both["paper"]), "s-", color="#888", ms=4, label="the paper's recipe: Adam, its samples"
+        )
+        axes.loglog(*zip(*both["ours"]), "o-", color="#c33", ms=4, label="ours: one fit a point")
+        axes.set(title=name, xlabel="seconds, ground truth included", ylabel="mean surface error, unit space")
+        axes.grid(True, which="both", alpha=0.25)
+        axes.legend()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Print the table."""
-    table = Table("preset", "seconds", *ERRORS.values(), "bytes", title="examples/spot.obj, seed 0")
-    with tempfile.TemporaryDirectory() as folder:
-        for preset in PRESETS:
-            report = converted(preset, Path(folder))
-            figures = [f"{report['errors'][name]:.5f}" for name in ERRORS]
-            table.add_row(preset, f"{report['seconds']:.1f}", *figures, str(report["num_bytes"]))
-    Console().print(table)
+    """Print the table, draw the curve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--meshes", nargs="+", type=Path, default=[ROOT / "examples/spot.obj"])
+    parser.add_argument("--presets", nargs="*", default=["draft", "standard"])  # fine takes minutes
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--no-curve", action="store_true")
+    arguments = parser.parse_args(shlex.split(os.environ.get("NEURAL_IMPLICIT_BENCH", "")))
+    console = Console(width=150)
+    results: dict = {"presets": preset_table(arguments.meshes, arguments.presets, arguments.seeds, console)}
+    if not arguments.no_curve:
+        results["curves"] = {mesh.stem: curves(mesh) for mesh in arguments.meshes}
+        for name, both in results["curves"].items():
+            for label, points in both.items():
+                console.print(f"{name}, {label}: " + ", ".join(f"{s:.1f} s {e:.5f}" for s, e in points))
+        plot(results["curves"], ROOT / "docs/plots/fitting.png")
+    path = ROOT / "bench/fitting.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ NETWORKS = "8x5,12x5,16x5,16x8,24x8,32x8,48x8,64x8"
 GRIDS = (10, 12, 16, 20, 24, 32, 40, 48, 64, 80)
 BAND_CELLS = 3.0
 POINTS = 50_000
-FINE = 256  # resolution of the meshes that networks and grids are measured by
+FINE = 192  # resolution of the meshes that networks and grids are measured by; moved onto the surface for networks
 
 
 def distance_between(source: SurfaceDistance, other: UnitMesh) -> float:

@@ -1,12 +1,15 @@
-"""Speed of the CPU tracer: evaluations a second against torch, and rays at random networks; medians, one run.
+"""Speed of the CPU tracer: against torch, against the paper's algorithm, and how it grows; medians, one run.
 
-python build.py bench tracing
+python build.py bench tracing            tables, bench/tracing.json and bench/tracing_*.png
 """
 
 from __future__ import annotations
 
-import statistics
-import time
+import argparse
+import hashlib
+import resource
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -16,83 +19,298 @@ use_cache_folder()
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from engine.camera import PixelCamera, look_at, perspective  # noqa: E402
+from engine.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
+from engine.protocol.scene import (  # noqa: E402
+    IDENTITY,
+    ArrayBlob,
+    Camera,
+    Light,
+    MeshGeometry,
+    MeshObject,
+    NeuralObject,
+    Scene,
+)
+from engine.protocol.weights import NeuralWeights  # noqa: E402
+from engine.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
+from tests.benchmarks import _lockstep  # noqa: E402
+from tests.benchmarks._report import ROOT, cpu_seconds, plot, seconds, store  # noqa: E402
 from tests.engine.networks import octahedron, random_network  # noqa: E402
-from tests.oracles import rays_towards_origin  # noqa: E402
 
-NUM_POINTS = 1 << 16
-NUM_RAYS = 1 << 13
-TORCH_BATCHES = (1024, 4096, 16384)
-REPEATS = 5
-ACTIVATIONS = ("relu", "sine", "gelu", "softplus")
-
-
-def seconds(work) -> float:
-    """Median time of `work()` after a warm-up."""
-    work()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu")
+WIDTHS = (8, 16, 32, 64, 128, 256)
+TORCH_BATCHES = (1024, 4096)
+WORK = 1.5e9  # multiply-adds of one timed evaluation
+SIDE = 512
+EYE = (1.5, -2.0, 1.0)
 
 
-def torch_rate(weights, points) -> tuple[float, int]:
-    """Points a second of torch at its best batch size, and that size."""
+def camera(width, height, eye=EYE):
+    return Camera(
+        view_from_world=look_at(np.array(eye), np.zeros(3)),
+        clip_from_view=perspective(width, height, 0.7, 0.1, 100.0),
+    )
+
+
+def peak() -> float:
+    """Float32 operations a second that one thread reaches in a product of two matrices that fit the cache."""
+    import torch
+
+    torch.set_num_threads(1)
+    a, b = torch.randn(512, 512), torch.randn(512, 512)
+    best = min(cpu_seconds(lambda: torch.mm(a, b), 3) for _ in range(5))
+    tile = min(_tile_rate() for _ in range(3))
+    return max(2.0 * 512**3 / best, tile)
+
+
+def _tile_rate() -> float:
+    """Operations a second of our own tile with a fan-in of 256, which is nothing but multiply-adds."""
+    import numba as nb
+
+    from engine.tracing.simd_tile import PANEL, affine_tile
+
+    @nb.njit(nogil=True)
+    def many(weights, panels, times):
+        for _ in range(times):
+            affine_tile(weights, 0, 256, panels, 0, panels, 256 * PANEL, np.float32(1.0))
+
+    weights, panels = np.ones(4 * 257, np.float32), np.zeros(260 * PANEL, np.float32)
+    return 20000 * 2.0 * 4 * 256 * PANEL / cpu_seconds(lambda: many(weights, panels, 20000), 3)
+
+
+def evaluation(console, results, widths, activations) -> None:
     import torch
 
     from engine.network import NetworkField
 
-    field = NetworkField(weights)
-    rates = {}
-    with torch.inference_mode():
-        for batch in TORCH_BATCHES:
-            pieces = np.split(points, len(points) // batch)
-            rates[batch] = len(points) / seconds(lambda pieces=pieces: [field.value(p) for p in pieces])
-    best = max(rates, key=rates.get)
-    return rates[best], best
-
-
-def evaluation_table(points) -> Table:
+    torch.set_num_threads(1)
+    top = peak()
+    results["peak_gflops_one_thread"] = top / 1e9
+    title = f"Values of 8-layer networks on one thread; peak {top / 1e9:.0f} GFLOP/s"
     table = Table(
-        "network", "ours, M/s", "torch, M/s", "its batch", "ratio", title="Values of the field, all threads"
+        "network", "M/s", "share of peak", "gradients, M/s", "torch, M/s", "its batch", "ratio", title=title
     )
-    for width in (32, 64):
-        for activation in ACTIVATIONS:
+    rows = []
+    for width in widths:
+        for activation in activations:
             weights = random_network(width=width, depth=8, activation=activation)
-            tracer = make_tracer(weights, "cpu")
-            ours = len(points) / seconds(lambda tracer=tracer: tracer.value_parallel(points))
-            theirs, batch = torch_rate(weights, points)
-            figures = (f"{ours / 1e6:.2f}", f"{theirs / 1e6:.2f}", str(batch), f"{ours / theirs:.2f}")
+            tracer, size = make_tracer(weights, "cpu"), weights.architecture.num_parameters()
+            count = max(4096, min(1 << 16, int(WORK / size) // 4096 * 4096))
+            points = np.random.default_rng(0).uniform(-1.0, 1.0, (count, 3)).astype(np.float32)
+            ours = count / cpu_seconds(lambda t=tracer, p=points: t._value(p))
+            gradients = count / cpu_seconds(lambda t=tracer, p=points: t.gradient(p))
+            field, rates = NetworkField(weights), {}
+            with torch.inference_mode():
+                for batch in TORCH_BATCHES:
+                    pieces = np.split(points, count // batch)
+                    rates[batch] = count / cpu_seconds(lambda f=field, q=pieces: [f.value(p) for p in q])
+            batch = max(rates, key=rates.get)
+            macs = sum(out * fan_in for out, fan_in in weights.architecture.layer_shapes())
+            row = {"width": width, "activation": activation, "ours": ours, "gradients": gradients}
+            row |= {"share": ours * 2 * macs / top, "torch": rates[batch], "batch": batch}
+            rows.append(row)
+            figures = (f"{ours / 1e6:.2f}", f"{row['share']:.0%}", f"{gradients / 1e6:.2f}")
+            figures += (f"{rates[batch] / 1e6:.2f}", str(batch), f"{ours / rates[batch]:.2f}")
             table.add_row(f"8 x {width} {activation}", *figures)
-    return table
+    results["evaluation"] = rows
+    console.print(table)
 
 
-def ray_table() -> Table:
-    table = Table(
-        "network", "M rays/s", "evaluations a ray", "hits", title="Rays towards the shape, one thread"
+def against_lockstep(console, results) -> None:
+    """One 512 x 512 picture with normals, ours and the paper's algorithm, on one thread each."""
+    import torch
+
+    torch.set_num_threads(1)
+    weights = NeuralWeights.from_bytes(WEIGHTS.read_bytes())
+    tracer = make_tracer(weights, "cpu")
+    instance = NeuralInstance.place(tracer, np.eye(4), weights.bounds_unit)
+    geometry = NeuralGeometry((instance,))
+    pixels = PixelCamera(camera(SIDE, SIDE), SIDE, SIDE)
+    x, y = (a.ravel() for a in np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5))
+    rays = pixels.rays(x, y)
+    ends = np.full(len(rays), np.inf)
+
+    def ours():
+        t, number = geometry.cast(rays.origins, rays.directions, ends)
+        hit = np.flatnonzero(number >= 0)
+        geometry.normals(number[hit], rays.at(np.where(number >= 0, t, 0.0))[hit])
+        return t
+
+    from engine.transforms import clip_to_box
+
+    enter, leave = clip_to_box(
+        rays.origins, rays.directions, np.array([[-1.0] * 3, [1.0] * 3]), np.zeros(len(rays)), ends
     )
-    origins, directions = rays_towards_origin(NUM_RAYS)
-    low, high = np.zeros(NUM_RAYS), np.full(NUM_RAYS, 1e9)
-    networks = {"octahedron": octahedron()}
-    networks |= {f"random 4 x 32 {a}": random_network(width=32, depth=4, activation=a) for a in ACTIVATIONS}
-    for name, weights in networks.items():
-        tracer = make_tracer(weights, "cpu")
-        rate = NUM_RAYS / seconds(lambda tracer=tracer: tracer.trace(origins, directions, low, high))
-        evaluations = tracer.count_evaluations(origins, directions, low, high) / NUM_RAYS
-        hits = np.isfinite(tracer.trace(origins, directions, low, high)).mean()
-        table.add_row(name, f"{rate / 1e6:.3f}", f"{evaluations:.1f}", f"{hits:.1%}")
-    return table
+    inside = np.flatnonzero(enter < leave)
+    start = rays.origins[inside] + enter[inside, None] * rays.directions[inside]
+
+    def theirs():
+        t, evaluations = _lockstep.trace(weights, start, rays.directions[inside], (leave - enter)[inside])
+        hit = np.isfinite(t)
+        _lockstep.normals(weights, start[hit] + t[hit, None] * rays.directions[inside][hit])
+        return t, evaluations
+
+    our_t, (their_t, evaluations) = ours()[inside], theirs()
+    their_t = their_t + enter[inside]
+    both = np.isfinite(our_t) & np.isfinite(their_t)
+    one, two = cpu_seconds(ours), cpu_seconds(theirs, 1)
+    found = {
+        "ours_s": one,
+        "lockstep_s": two,
+        "ratio": two / one,
+        "bound": tracer.bound,
+        "hits_ours": int(np.isfinite(our_t).sum()),
+        "hits_lockstep": int(np.isfinite(their_t).sum()),
+        "only_lockstep": int((~np.isfinite(our_t) & np.isfinite(their_t)).sum()),
+        "later_than_1e-3": int((their_t[both] - our_t[both] > 1e-3).sum()),
+        "earlier_than_1e-3": int((our_t[both] - their_t[both] > 1e-3).sum()),
+        "lockstep_evaluations_per_ray": evaluations / len(rays),
+        "our_evaluations_per_ray": _evaluations(instance, rays) / len(rays),
+    }
+    results["against_lockstep"] = found
+    table = Table("what", "figure", title=f"{SIDE} x {SIDE} with normals, spot 8 x 32 gelu, one thread")
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(table)
 
 
-def main() -> None:
-    """Print both tables."""
-    points = np.random.default_rng(0).uniform(-1.0, 1.0, (NUM_POINTS, 3)).astype(np.float32)
-    console = Console()
-    console.print(evaluation_table(points))
-    console.print(ray_table())
+def _evaluations(instance, rays) -> int:
+    from engine.transforms import clip_to_box
+
+    far = np.full(len(rays), np.inf)
+    enter, leave = clip_to_box(rays.origins, rays.directions, instance.box, np.zeros(len(rays)), far)
+    rows = np.flatnonzero(enter < leave)
+    return instance.tracer.count_evaluations(
+        rays.origins[rows], rays.directions[rows], enter[rows], leave[rows]
+    )
+
+
+class _Scenes:
+    """Scenes of spot, as the add-on would send them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def blob(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        (self.folder / name).write_bytes(data)
+        return name
+
+    def array(self, array) -> ArrayBlob:
+        return ArrayBlob(sha256=self.blob(array.tobytes()), dtype=str(array.dtype), shape=array.shape)
+
+    def seconds(self, scene, width, height, samples=1) -> float:
+        prepared = prepare_scene(scene, SceneCache(self.folder))
+        request = ViewRequest(camera=camera(width, height), width=width, height=height, samples=samples)
+        return seconds(lambda: render_picture(prepared, request), 3)
+
+    def of(self, weights: list[bytes], places=((0.0, 0.0, 0.0),), scale=1.0) -> Scene:
+        objects = []
+        for k, place in enumerate(places):
+            data = weights[k % len(weights)]
+            matrix = np.linalg.inv(NeuralWeights.from_bytes(data).unit_from_object)
+            world = np.diag([scale, scale, scale, 1.0])
+            world[:3, 3] = place
+            flat = tuple(float(v) for v in (world @ np.linalg.inv(matrix)).ravel())
+            objects.append(
+                NeuralObject(
+                    name=f"spot {k}", object_id=k + 1, weights=self.blob(data), world_from_object=flat
+                )
+            )
+        return Scene(neural_objects=tuple(objects), lights=(_sun(),), world_color=(0.2, 0.2, 0.2))
+
+
+def _sun() -> Light:
+    matrix = np.linalg.inv(np.array(look_at(np.array([2.0, -2.0, 3.0]), np.zeros(3))).reshape(4, 4)).ravel()
+    return Light(type="SUN", world_from_light=tuple(float(v) for v in matrix), energy=3.0, angle=0.01)
+
+
+def _lattice(count):
+    side = int(np.ceil(count ** (1 / 3)))
+    axis = (np.arange(side) + 0.5) / side * 2.0 - 1.0
+    return [(x, y, z) for x in axis for y in axis for z in axis][:count], 0.8 / side
+
+
+def growth(console, results, publish, quick) -> None:
+    spot = WEIGHTS.read_bytes()
+    curves: dict[str, tuple[str, list[tuple[float, float]]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = _Scenes(Path(folder))
+        sizes = (
+            ((160, 90), (320, 180), (640, 360)) if quick else ((160, 90), (320, 180), (640, 360), (1280, 720))
+        )
+        one = scenes.of([spot])
+        curves["pixels"] = ("pixels", [(w * h, scenes.seconds(one, w, h)) for w, h in sizes])
+        counts = (1, 2, 4) if quick else (1, 2, 4, 8, 16)
+        curves["samples"] = ("samples a pixel", [(n, scenes.seconds(one, 320, 180, n)) for n in counts])
+        points = []
+        for width in (8, 16, 32, 64) if quick else (8, 16, 32, 64, 128):
+            weights = random_network(width=width, depth=8, activation="gelu")
+            seconds_taken = scenes.seconds(scenes.of([weights.to_bytes()]), 160, 90)
+            points.append((weights.architecture.num_parameters(), seconds_taken))
+        curves["parameters"] = ("parameters of a random gelu network, 8 layers", points)
+        points = []
+        for count in (1, 10, 50) if quick else (1, 10, 50, 200):
+            places, scale = _lattice(count)
+            nets = [octahedron(0.5 + 0.001 * k).to_bytes() for k in range(count)]
+            points.append((count, scenes.seconds(scenes.of(nets, places, scale), 320, 180)))
+        curves["objects"] = ("different networks", points)
+        points = []
+        for count in (1, 10, 100, 1000) if quick else (1, 10, 100, 1000, 10000):
+            places, scale = _lattice(count)
+            points.append((count, scenes.seconds(scenes.of([spot], places, scale), 320, 180)))
+        curves["instances"] = ("instances of one network", points)
+        curves["triangles"] = ("native triangles", _triangles(scenes, quick))
+    results["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for name, (label, points) in curves.items():
+        results[name] = points
+        table = Table(label, "seconds a picture", title=f"Time against {name}")
+        for x, y in points:
+            table.add_row(f"{x:,}", f"{y:.4f}")
+        console.print(table)
+        plot(f"tracing_{name}", f"Time against {name}", label, points, publish)
+    console.print(f"largest memory of the process: {results['memory_mb']:.0f} MB")
+
+
+def _triangles(scenes, quick):
+    points = []
+    for side in (23, 71, 224) if quick else (23, 71, 224, 708):
+        axis = np.linspace(-1.0, 1.0, side)
+        x, y = np.meshgrid(axis, axis)
+        z = 0.2 * np.sin(5.0 * x) * np.cos(4.0 * y)
+        vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
+        corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).ravel()
+        lower = np.stack([corner, corner + 1, corner + side], axis=1)
+        upper = np.stack([corner + 1, corner + side + 1, corner + side], axis=1)
+        triangles = np.concatenate([lower, upper]).astype(np.int32)
+        geometry = MeshGeometry(vertices=scenes.array(vertices), triangles=scenes.array(triangles))
+        ground = MeshObject(name="ground", object_id=1, geometry=0, world_from_object=IDENTITY)
+        scene = Scene(mesh_objects=(ground,), geometries=(geometry,), lights=(_sun(),))
+        points.append((len(triangles), scenes.seconds(scene, 320, 180)))
+    return points
+
+
+def main(arguments=None) -> None:
+    """Print the tables, store them and draw the plots."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--publish", action="store_true", help="copy the plots to docs/plots")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller cases")
+    parser.add_argument("--only", choices=("evaluation", "lockstep", "growth"))
+    options = parser.parse_args([] if arguments is None else arguments)
+    console, results = Console(), {}
+    if options.only in (None, "evaluation"):
+        widths, activations = ((32,), ("relu", "gelu")) if options.quick else (WIDTHS, ACTIVATIONS)
+        evaluation(console, results, widths, activations)
+    if options.only in (None, "lockstep"):
+        against_lockstep(console, results)
+    if options.only in (None, "growth"):
+        growth(console, results, options.publish, options.quick)
+    store(f"tracing_{options.only}" if options.only else "tracing", results)
 
 
 if __name__ == "__main__":
-    main()
+    import sys
+
+    main(sys.argv[1:])

@@ -167,7 +167,7 @@ def test_exit_codes_of_the_process(weights, tmp_path):
 
     good = run(weights, "-o", tmp_path / "a.png", "--size", "32x20", "--samples", 1)
     assert (good.returncode, good.stderr) == (0, "")
-    assert re.search(r"a\.png: 32 x 20 pixels, 1 samples, sRGB", good.stdout)
+    assert re.search(r"a\.png: 32 x 20 pixels, 1 samples, sRGB, (sampled|certified) bounds", good.stdout)
     missing = run(tmp_path / "none.safetensors", "-o", tmp_path / "b.png")
     assert missing.returncode == 3 and missing.stderr.startswith("error: ")
     assert "Traceback" not in missing.stderr and not (tmp_path / "b.png").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from neural_implicit.addon.engine_process import EngineProcess, EngineProcessError
 from neural_implicit.addon.session_folder import SessionFolder
+from neural_implicit.engine.cache import use_cache_folder
 from neural_implicit.engine.protocol.frames import FrameFile, frame_bytes
 from neural_implicit.engine.protocol.messages import (
     CancelView,
@@ -22,15 +23,19 @@ from neural_implicit.engine.protocol.messages import (
 from neural_implicit.engine.protocol.scene import (
     IDENTITY,
     Camera,
+    Material,
     MeshGeometry,
     MeshObject,
     NeuralObject,
     Scene,
 )
 
+from tests.engine.networks import octahedron
+
 PLANES = ("combined", "depth")
 WIDTH, HEIGHT = 320, 180
 FIRST_PICTURE_S = 90.0  # compiling the tracer on a busy machine; afterwards it is cached
+CERTIFIED_S = 240.0  # compiling its kernels on a busy machine
 WHITE = Scene(world_color=(1.0, 1.0, 1.0))
 ABOVE = Camera(  # looks down -z at the unit square around the origin, from z = 5
     view_from_world=(1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, -5.0, 0, 0, 0, 1.0),
@@ -193,3 +198,28 @@ def test_an_idle_server_uses_no_processor_time(client):
     before = ticks()
     time.sleep(1.0)
     assert ticks() - before <= 1  # one tick of 10 ms: the clock's own resolution
+
+
+def test_a_finished_view_is_drawn_once_more_when_its_network_is_certified(tmp_path, monkeypatch):
+    use_cache_folder()  # kernels stay where they are; certified cells begin from nothing
+    monkeypatch.setenv("NUMBA_CACHE_DIR", os.environ["NUMBA_CACHE_DIR"])
+    monkeypatch.setenv("WARP_CACHE_PATH", os.environ["WARP_CACHE_PATH"])
+    monkeypatch.setenv("NEURAL_IMPLICIT_CACHE", str(tmp_path / "cache"))
+    client = Client(tmp_path)
+    try:
+        shape = NeuralObject(
+            name="o",
+            object_id=1,
+            weights=client.folder.put_bytes(octahedron().to_bytes()),
+            world_from_object=IDENTITY,
+        )
+        client.load(Scene(neural_objects=(shape,), materials=(Material(),)))
+        request = client.ask()
+        first = client.next(FrameReady)
+        again = client.next(FrameReady, timeout_s=CERTIFIED_S)
+        assert (first.request, again.request) == (request, request)
+        assert first.complete
+        assert again.complete
+        assert len(list((tmp_path / "cache/certified").glob("*.cells"))) == 1
+    finally:
+        client.close()

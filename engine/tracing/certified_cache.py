@@ -1,0 +1,111 @@
+"""Certified cells on disk, beside the compiled kernels, by the SHA-256 of the weights: proven once per machine.
+
+A file is a header, the SHA-256 of the rest, and the rest compressed: the mask of cells in bits and the bounds in half
+precision, to which they were rounded outward. One that cannot be read is as good as none. The folder is kept under
+`MOST_BYTES` by letting go of what was not used for longest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ..cache import cache_folder
+from ..errors import OutputError
+from ..protocol.weights import NeuralWeights, write_atomically
+from .certified_cells import CertifiedCells, can_certify
+
+log = logging.getLogger(__name__)
+
+HEADER = b"neural implicit cells 1\n"  # another number when the mathematics or the layout changes
+MOST_BYTES = 256 << 20
+DIGEST_SIZE = 32
+
+
+def load_cells(weights: NeuralWeights, time: float = 0.0) -> CertifiedCells | None:
+    """Give what was proven about a network earlier, or None."""
+    path = _path(weights, time)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    cells = unpack(data)
+    if cells is None:
+        log.warning("%s is damaged and is made anew", path.name)
+        return None
+    try:
+        os.utime(path)
+    except OSError:
+        log.debug("cannot touch %s", path)
+    return cells
+
+
+def bound_in_use(weights: NeuralWeights) -> str:
+    """Say what steps through a network rely on when it is opened now, and why, for people."""
+    if not can_certify(weights):
+        return "sampled (too large to certify)"
+    return "sampled (not certified yet)" if load_cells(weights) is None else "certified"
+
+
+def save_cells(weights: NeuralWeights, cells: CertifiedCells, time: float = 0.0) -> int:
+    """Keep what was proven; give the bytes it takes, 0 where the folder cannot be written."""
+    path = _path(weights, time)
+    data = pack(cells)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+        _make_room(path.parent)
+    except (OSError, OutputError) as error:
+        log.warning("the certified cells are not kept: %s", error)
+        return 0
+    return len(data)
+
+
+def pack(cells: CertifiedCells) -> bytes:
+    """Give a file's bytes."""
+    side = np.array([cells.reachable.shape[0], len(cells.gradient)], "<u4").tobytes()
+    bounds = cells.gradient.astype("<f2")  # infinities stand for bounds past half precision
+    body = (
+        side
+        + np.array([cells.error, cells.sampled_error], "<f8").tobytes()
+        + np.packbits(cells.reachable).tobytes()
+    )
+    body = zlib.compress(body + np.ascontiguousarray(bounds.T).tobytes(), 1)
+    return HEADER + hashlib.sha256(body).digest() + body
+
+
+def unpack(data: bytes) -> CertifiedCells | None:
+    """Read a file's bytes; None where they are not whole."""
+    start = len(HEADER) + DIGEST_SIZE
+    body = data[start:]
+    if data[: len(HEADER)] != HEADER or hashlib.sha256(body).digest() != data[len(HEADER) : start]:
+        return None
+    body = zlib.decompress(body)
+    side, count = (int(x) for x in np.frombuffer(body, "<u4", 2))
+    error, sampled_error = (float(x) for x in np.frombuffer(body, "<f8", 2, 8))
+    num_bits = side**3
+    bits = np.frombuffer(body, np.uint8, -(-num_bits // 8), 24)
+    reachable = np.unpackbits(bits, count=num_bits).reshape((side,) * 3).astype(bool)
+    bounds = np.frombuffer(body, "<f2", 6 * count, 24 + len(bits)).reshape(6, count).T.astype(np.float32)
+    gradient = np.nan_to_num(bounds, posinf=1e30, neginf=-1e30)
+    return CertifiedCells(reachable, np.ascontiguousarray(gradient), error, sampled_error)
+
+
+def _path(weights: NeuralWeights, time: float) -> Path:
+    digest = hashlib.sha256(weights.to_bytes() + np.array([time], "<f8").tobytes())
+    return cache_folder() / "certified" / f"{digest.hexdigest()}.cells"
+
+
+def _make_room(folder: Path) -> None:
+    files = [(path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.cells")]
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files)[:-1]:
+        if total <= MOST_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

@@ -1,0 +1,209 @@
+"""The certified step grid: cells that are proven to be free of the surface, and proven gradients in the others.
+
+Blocks of cells are bounded around one reference point each (`certified_kernel`): cells of 1/64 of the domain first, then
+the halves of those that stayed undecided, and once more the halves of these, which only tell about the cell they are in.
+What stays undecided then may hold the surface.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..field import Field
+from ..protocol.weights import NeuralWeights
+from .certified_bounds import certify
+from .certified_cells import CertifiedCells
+from .certified_network import CertifiedNetwork, certified_network
+from .certifier import Cancelled
+from .network_kernel import evaluate_points, pack_network
+
+log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.floating[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
+BoolArray = npt.NDArray[np.bool_]
+
+RESOLUTION = 128  # cells a side
+FIRST_RESOLUTION = 64
+REFERENCE_STEP = 4  # cells a side of the block that shares a reference
+MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
+NUM_COMPARED = 2000  # places at which float32 and float64 are compared
+ERROR_MARGIN = 4.0
+SMALLEST_ERROR = 1e-7
+GROUPS_AT_ONCE = 64  # between two looks at `cancelled`
+NICENESS = 5  # of the threads, where the system has it: drawing goes first
+
+NUM_THREADS = os.cpu_count() or 1
+
+
+def certified_cells(
+    weights: NeuralWeights,
+    time_input: float = 0.0,
+    resolution: int = RESOLUTION,
+    cancelled: Callable[[], bool] = lambda: False,
+    background: bool = False,
+) -> CertifiedCells:
+    """Prove what can be proven; seconds of work on all processors.
+
+    Args:
+        weights: The network.
+        time_input: Fourth input of a network that has four.
+        resolution: Cells a side, FIRST_RESOLUTION times a power of two.
+        cancelled: Asked every few milliseconds.
+        background: Whether other work of the machine goes first.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+    """
+    net = certified_network(weights, time_input)
+    _compile(net)
+    aside = _step_aside if background else None
+    with ThreadPoolExecutor(NUM_THREADS, "certify", initializer=aside) as executor:
+        reachable, gradient, error = _refine(_Bounding(net, executor, cancelled), resolution)
+    seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
+    return CertifiedCells(reachable, gradient, error, seen)
+
+
+def _compile(net: CertifiedNetwork) -> None:
+    """Bound one cell, so that Numba compiles in this thread: one of low priority would hold the interpreter's lock."""
+    place, out = np.zeros((1, 3), np.float32), [np.empty(1, np.float32), np.empty(1, np.float32)]
+    out += [np.empty((1, 6), np.float32), np.empty(1, np.float32)]
+    certify(net, place, np.array([0, 1], np.int64), place, 1.0 / FIRST_RESOLUTION, *out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounding:
+    net: CertifiedNetwork
+    executor: ThreadPoolExecutor
+    cancelled: Callable[[], bool]
+
+
+def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[np.float32]) -> float:
+    """Compare the float32 kernel with float64 at some of the places; with a margin."""
+    chosen = np.ascontiguousarray(places[:: max(1, len(places) // NUM_COMPARED)])
+    values = np.empty(len(chosen), np.float32)
+    evaluate_points(pack_network(weights, time_input), chosen, values, np.empty((0, 3), np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = np.abs(values - Field(weights, time_input).value(chosen))
+    return ERROR_MARGIN * float(np.nan_to_num(difference, posinf=0.0).max(initial=0.0)) + SMALLEST_ERROR
+
+
+def _refine(bounding: _Bounding, resolution: int) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
+    start = time.perf_counter()
+    cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
+    while True:
+        values, radii, _, _ = _bound(bounding, cells, side, False)
+        cells = cells[~(np.abs(values) > radii)]  # what is no number stays
+        log.debug("%d of %d^3 cells undecided after %.2f s", len(cells), side, time.perf_counter() - start)
+        if side == resolution:
+            break
+        cells, side = _halves(cells), 2 * side
+    cells = cells[np.lexsort(cells.T[::-1])]
+    cells, gradient, error = _look_inside(bounding, cells, side)
+    reachable = np.zeros((side,) * 3, bool)
+    reachable[tuple(cells.T)] = True
+    log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
+    return reachable, _outward(gradient), error
+
+
+def _look_inside(
+    bounding: _Bounding, cells: IntArray, side: int
+) -> tuple[IntArray, npt.NDArray[np.float32], float]:
+    """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
+
+    Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
+    """
+    if len(cells) > MOST_HALVED:
+        _, _, gradient, errors = _bound(bounding, cells, side, True)
+        return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
+    values, radii, gradient, errors = _bound(bounding, _halves(cells), 2 * side, True)
+    kept = (~(np.abs(values) > radii)).reshape(-1, 8).any(axis=1)
+    parts = gradient.reshape(-1, 8, 6)[kept]
+    bounds = np.concatenate([parts[..., :3].min(axis=1), parts[..., 3:].max(axis=1)], axis=1)
+    error = float(np.nan_to_num(errors.reshape(-1, 8)[kept], nan=np.inf).max(initial=0.0))
+    return cells[kept], bounds, error
+
+
+def _bound(
+    bounding: _Bounding, cells: IntArray, side: int, with_gradient: bool
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Give value, radius, and where wanted the gradient's bounds and the float32 error, of cells (N, 3)."""
+    blocks = cells // REFERENCE_STEP
+    keys = (blocks[:, 0] * side + blocks[:, 1]) * side + blocks[:, 2]
+    order = np.argsort(keys, kind="stable")
+    _, first = np.unique(keys[order], return_index=True)
+    references = _centres(blocks[order][first], side // REFERENCE_STEP)
+    edges = np.append(first, len(cells)).astype(np.int64)
+    centres = _centres(cells[order], side)
+    count = len(cells)
+    found = [np.empty(count, np.float32), np.empty(count, np.float32)]
+    found += [np.empty((count if with_gradient else 0, 6), np.float32), np.empty(count, np.float32)]
+
+    def work(start: int) -> None:
+        if bounding.cancelled():
+            raise Cancelled
+        stop = min(start + GROUPS_AT_ONCE, len(references))
+        part = slice(edges[start], edges[stop])
+        out = [array[part] for array in found]
+        certify(
+            bounding.net,
+            references[start:stop],
+            edges[start : stop + 1] - edges[start],
+            centres[part],
+            1.0 / side,
+            *out,
+        )
+
+    for future in [
+        bounding.executor.submit(work, start) for start in range(0, len(references), GROUPS_AT_ONCE)
+    ]:
+        future.result()
+    back = np.empty(count, np.int64)
+    back[order] = np.arange(count)
+    values, radii, gradient, errors = (array[back] if len(array) else array for array in found)
+    return values, radii, gradient, errors
+
+
+def _step_aside() -> None:
+    """Lower a thread's priority; Linux keeps one per thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _all_cells(side: int) -> IntArray:
+    axis = np.arange(side)
+    cells: IntArray = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    return cells
+
+
+def _halves(cells: IntArray) -> IntArray:
+    corners = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)])
+    halves: IntArray = (2 * cells[:, None] + corners).reshape(-1, 3)
+    return halves
+
+
+def _centres(cells: IntArray, side: int) -> npt.NDArray[np.float32]:
+    """Give centres (N, 3): multiples of 1 / side, so exact in float32."""
+    return np.ascontiguousarray((2.0 * cells + 1.0) / side - 1.0, np.float32)
+
+
+def _outward(gradient: FloatArray) -> npt.NDArray[np.float32]:
+    """Round bounds (C, 6) outward to half precision, whose range they are cut to the infinity of."""
+    with np.errstate(over="ignore"):
+        half = gradient.astype(np.float16)
+    low, high = half[:, :3], half[:, 3:]
+    down = np.where(low > gradient[:, :3], np.nextafter(low, np.float16(-np.inf)), low)
+    up = np.where(high < gradient[:, 3:], np.nextafter(high, np.float16(np.inf)), high)
+    rounded = np.concatenate([down, up], axis=1).astype(np.float32)
+    return np.nan_to_num(rounded, nan=0.0, posinf=1e30, neginf=-1e30)

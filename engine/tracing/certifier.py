@@ -1,0 +1,91 @@
+"""Certifies networks in the background, once they have been left alone for a while.
+
+One thread at low priority works on what is drawn now; what is no longer drawn (a snapshot of a training) is dropped.
+A tracer goes on with its sampled grid until the certified one is swapped in.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+log = logging.getLogger(__name__)
+
+REST_S = 1.5  # snapshots of a training come faster than this
+
+
+class Cancelled(Exception):
+    """What was asked for is no longer wanted."""
+
+
+@runtime_checkable
+class Certifiable(Protocol):
+    """A tracer that can replace its sampled grid by a certified one."""
+
+    @property
+    def bound(self) -> str:
+        """What its steps rely on."""
+        ...
+
+    def certify(self, cancelled: Callable[[], bool] = ..., background: bool = ...) -> bool:
+        """Build the certified grid and use it; whether that is what it uses now."""
+        ...
+
+
+class Certifier:
+    """A queue of one: the newest set of tracers."""
+
+    def __init__(self, rest_s: float = REST_S) -> None:
+        """Begin with nothing to do; the thread starts with the first request."""
+        self._rest_s = rest_s
+        self._changed = threading.Condition()
+        self._wanted: tuple[Sequence[Certifiable], Callable[[], None]] | None = None
+        self._number = 0
+        self._thread: threading.Thread | None = None
+
+    def request(self, tracers: Sequence[Certifiable], done: Callable[[], None]) -> None:
+        """Certify these next, instead of whatever was asked for before.
+
+        Args:
+            tracers: What is drawn now; those that are certified already cost nothing.
+            done: Called from the certifier's thread after each tracer that changed.
+        """
+        with self._changed:
+            self._number += 1
+            self._wanted = (tracers, done)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="certifier", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            tracers, done, number = self._next()
+            for tracer in tracers:
+                self._certify(tracer, done, number)
+
+    def _next(self) -> tuple[Sequence[Certifiable], Callable[[], None], int]:
+        """Wait for a request that stays the newest for a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted is not None)
+            while self._superseded(self._number):
+                pass
+            assert self._wanted is not None
+            tracers, done = self._wanted
+            self._wanted = None
+            return tracers, done, self._number
+
+    def _superseded(self, number: int) -> bool:
+        """Wait until a newer request comes or the rest is over; whether one came."""
+        return self._changed.wait_for(lambda: self._number != number, timeout=self._rest_s)
+
+    def _certify(self, tracer: Certifiable, done: Callable[[], None], number: int) -> None:
+        try:
+            if tracer.bound == "sampled" and tracer.certify(lambda: self._number != number, background=True):
+                done()
+        except Cancelled:
+            log.debug("a certified grid is no longer wanted")
+        except Exception:  # the sampled grid serves on; the session must not end
+            log.exception("a network could not be certified")

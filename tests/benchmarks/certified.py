@@ -1,0 +1,93 @@
+"""Certifying networks: seconds, cells left undecided, and a million rays against the float64 oracle.
+
+python build.py bench certified
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from engine.cache import use_cache_folder
+
+use_cache_folder()
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from engine.field import Field  # noqa: E402
+from engine.tracing.certified_cache import pack  # noqa: E402
+from engine.tracing.certified_grid import certified_cells  # noqa: E402
+from engine.tracing.cpu import CpuTracer  # noqa: E402
+from tests.engine.networks import octahedron  # noqa: E402
+from tests.engine.test_certified_rays import network, thin_shapes  # noqa: E402
+from tests.ray_oracle import judge, mixed_rays  # noqa: E402
+
+NUM_RAYS = 1_000_000
+RAYS_AT_ONCE = 10_000
+SAMPLES = 8  # a side of a cell, for counting the surface's own cells
+
+
+def own_cells(tracer, cells) -> int:
+    """Cells in which samples of the field have both signs."""
+    side = cells.reachable.shape[0]
+    offset = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    offsets = np.stack(np.meshgrid(offset, offset, offset, indexing="ij"), axis=-1).reshape(-1, 3)
+    where, own = np.argwhere(cells.reachable), 0
+    for start in range(0, len(where), 2000):
+        places = (where[start : start + 2000, None] + offsets) * (2.0 / side) - 1.0
+        values = tracer.value_parallel(places.reshape(-1, 3)).reshape(-1, len(offsets))
+        own += int(((values.min(axis=1) < 0.0) & (values.max(axis=1) >= 0.0)).sum())
+    return own
+
+
+def building(name, table) -> None:
+    """Certify one network once more and add a row."""
+    weights = network(name)
+    certified_cells(octahedron())  # compiled
+    start, cpu = time.perf_counter(), time.process_time()
+    cells = certified_cells(weights)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    own = own_cells(CpuTracer(weights), cells)
+    arch, left = weights.architecture, int(cells.reachable.sum())
+    row = (
+        f"{seconds:.1f}",
+        f"{cpu:.1f}",
+        f"{left}",
+        f"{own}",
+        f"{left / max(own, 1):.2f}",
+        f"{cells.error:.1e}",
+    )
+    table.add_row(
+        name, f"{arch.width} x {arch.depth} {arch.activation}", *row, f"{len(pack(cells)) / 1e6:.2f}"
+    )
+
+
+def rays(name, count, table) -> None:
+    """Trace rays at one network and add a row of what was wrong."""
+    weights = network(name)
+    tracer, field = CpuTracer(weights), Field(weights)
+    tracer.certify()
+    totals, worst = np.zeros(5, np.int64), 0.0
+    for seed in range(-(-count // RAYS_AT_ONCE)):
+        verdict = judge(weights, tracer, *mixed_rays(field, RAYS_AT_ONCE, 1000 + seed))
+        kinds = (verdict.crossed, verdict.missed, verdict.false, verdict.displaced, verdict.grazing)
+        totals += [int(kind.sum()) for kind in kinds]
+        worst = max(worst, float(verdict.depth_error.max()))
+    table.add_row(name, str(RAYS_AT_ONCE * (seed + 1)), *(str(total) for total in totals), f"{worst:.1e}")
+
+
+def main() -> int:
+    """Print both tables."""
+    names = ["spot", "octahedron", *thin_shapes()]
+    table = Table(
+        "network", "of", "s", "CPU s", "undecided", "own", "ratio", "error", "MB", title="128^3 cells"
+    )
+    for name in names:
+        building(name, table)
+    Console(width=120).print(table)
+    table = Table("network", "rays", "cross", "missed", "false", "displaced", "grazing", "depth error")
+    for name in names:
+        rays(name, NUM_RAYS // len(names), table)
+    Console(width=120).print(table)
+    return 0

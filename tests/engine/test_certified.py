@@ -1,0 +1,279 @@
+"""Certified bounds: dense float64 samples lie within them, whatever the network; and what is kept on disk is the same."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.activations import SLOPES, VALUES
+from engine.field import Field
+from engine.protocol.weights import Architecture
+from engine.tracing import certified_cache
+from engine.tracing.certified_activations import LARGEST, derivatives, expand
+from engine.tracing.certified_bounds import certify
+from engine.tracing.certified_cells import CertifiedCells, can_certify
+from engine.tracing.certified_grid import certified_cells
+from engine.tracing.certified_network import certified_network
+from engine.tracing.certifier import Cancelled, Certifier
+from engine.tracing.cpu import CpuTracer
+from engine.tracing.kernel_math import CODES
+from tests.engine.networks import from_arrays, octahedron, random_network
+
+ACTIVATIONS = [
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "sine",
+    "silu",
+    "gelu",
+    "hard_gelu",
+]
+SMOOTH = ["softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(certified_cache, "cache_folder", lambda: tmp_path)
+
+
+def bounds_of(weights, centres, half, references=None, time=0.0):
+    """Value, radius, gradient bounds and float32 error of single cells, each with a reference of its own."""
+    count = len(centres)
+    centres = np.ascontiguousarray(centres, np.float32)
+    references = centres if references is None else np.ascontiguousarray(references, np.float32)
+    out = [np.zeros(count, np.float32), np.zeros(count, np.float32)]
+    out += [np.zeros((count, 6), np.float32), np.zeros(count, np.float32)]
+    certify(certified_network(weights, time), references, np.arange(count + 1), centres, half, *out)
+    return centres.astype(np.float64), *(array.astype(np.float64) for array in out)
+
+
+def before_output(weights):
+    """The same network without its output activation, which is what value and radius are about."""
+    plain = dataclasses.replace(weights.architecture, output_activation="none")
+    return weights.with_description(architecture=plain)
+
+
+networks = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 10**6),
+        "width": st.integers(4, 64),
+        "depth": st.integers(1, 10),
+        "activation": st.sampled_from(ACTIVATIONS),
+        "scale": st.sampled_from([0.5, 1.0, 1.6, 4.0]),
+        "inputs": st.sampled_from([3, 3, 4]),
+        "output_activation": st.sampled_from(["none", "tanh"]),
+        "fourier_features": st.sampled_from([0, 0, 5]),
+        "skipping": st.booleans(),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(networks, st.sampled_from([1 / 256, 1 / 128, 1 / 64, 1 / 8]), st.booleans())
+def test_samples_of_value_and_gradient_lie_within_the_bounds(options, half, shared):
+    options = dict(options)
+    skipping = options.pop("skipping")
+    if skipping and options["depth"] > 2:
+        options["skips"] = (1, options["depth"] - 1)
+    if options["fourier_features"]:
+        options["encoding"] = "fourier"
+    weights = random_network(**options)
+    rng = np.random.default_rng(options["seed"])
+    centres = rng.integers(-100, 101, (6, 3)) / 128.0
+    references = np.clip(centres + rng.uniform(-4, 4, (6, 3)) * half, -1, 1) if shared else None
+    centres, value, radius, gradient, error = bounds_of(weights, centres, half, references, time=0.25)
+    offsets = np.concatenate([rng.uniform(-1.0, 1.0, (120, 3)), np.sign(rng.normal(size=(30, 3)))]) * half
+    places = (centres[:, None] + offsets).reshape(-1, 3)
+    inner = Field(before_output(weights), time=0.25).value(np.clip(places, -1, 1)).reshape(6, -1)
+    assert (np.abs(inner - value[:, None]) <= radius[:, None]).all()
+    found = Field(weights, time=0.25).gradient(places).reshape(6, -1, 3)
+    assert (found >= gradient[:, None, :3]).all()
+    assert (found <= gradient[:, None, 3:]).all()
+    assert (error > 0.0).all()
+
+
+def test_bounds_close_in_on_the_field_as_cells_shrink():
+    weights = random_network(activation="gelu", width=32, depth=6, scale=1.2)
+    centres = np.random.default_rng(1).integers(-100, 101, (20, 3)) / 128.0
+    field = Field(weights)
+    slopes = np.abs(field.gradient(centres)).sum(axis=1)
+    excess = [bounds_of(weights, centres, half)[2] - slopes * half for half in (1 / 64, 1 / 128)]
+    assert np.median(excess[1] / excess[0]) < 0.35  # of second order in the cell, but for rounding
+
+
+def test_float32_values_err_less_than_the_bound_says():
+    for activation in ("relu", "gelu", "sine"):
+        weights = random_network(activation=activation, width=32, depth=8, scale=1.4)
+        centres = np.random.default_rng(2).integers(-100, 101, (200, 3)) / 128.0
+        centres, _, _, _, error = bounds_of(weights, centres, 1 / 128)
+        got = CpuTracer(weights, grid_resolution=16).value(centres)
+        assert (np.abs(got - Field(weights).value(centres)) <= error).all()
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_largest_derivatives_are_at_least_what_dense_samples_show(activation):
+    z = np.linspace(-12.0, 12.0, 12_001)
+    step = z[1] - z[0]
+    slope = SLOPES[activation](z)
+    second = np.gradient(slope, step)
+    third = np.gradient(second, step)
+    fourth = np.gradient(third, step)[4:-4]
+    bound = LARGEST[CODES[activation]]
+    for found, most in zip((second[2:-2], third[3:-3], fourth), bound[:3]):
+        assert np.abs(found).max() <= 1.0005 * most  # finite differences
+        assert np.abs(found).max() > 0.9 * most  # and not much more, or bounds would be loose for nothing
+    assert bound[3] <= slope.min()
+    assert slope.max() <= bound[4]
+
+
+@pytest.mark.parametrize("activation", [*SMOOTH, "elu", "hard_gelu"])
+def test_kernel_derivatives_are_as_accurate_as_the_bounds_assume(activation):
+    z = np.linspace(-30.0, 30.0, 4096).astype(np.float32)
+    out = np.zeros((4, len(z)), np.float32)
+    derivatives(CODES[activation], z, out, len(z))
+    exact = z.astype(np.float64)
+    size = np.maximum(1.0, np.abs(exact))
+    assert (np.abs(out[0] - VALUES[activation](exact)) / size).max() < 2e-6
+    assert (np.abs(out[1] - SLOPES[activation](exact)) / size).max() < 2e-6
+    step = 1e-4
+    second = (SLOPES[activation](exact + step) - SLOPES[activation](exact - step)) / (2 * step)
+    smooth = np.abs(exact) > 1e-2 if activation == "elu" else np.ones(len(z), bool)
+    assert (np.abs(out[2] - second) / size)[smooth].max() < 3e-6
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_remainders_of_one_unit_hold_at_dense_samples(activation):
+    rng = np.random.default_rng(3)
+    z = rng.uniform(-4.0, 4.0, 64).astype(np.float32)
+    bounds = rng.uniform(0.0, 1.0, (3, 64)).astype(np.float32) * np.array([[0.8], [0.2], [0.2]], np.float32)
+    out, scratch = np.zeros((6, 64), np.float32), np.zeros((4, 64), np.float32)
+    expand(CODES[activation], z, bounds, out, scratch, 64)
+    value, slope, second, remainder, change, beyond = out.astype(np.float64)
+    for _ in range(200):
+        linear, rest = (rng.uniform(-1, 1, 64) * b for b in (bounds[0], bounds[1] + bounds[2]))
+        w = linear + rest
+        there = VALUES[activation](z + w)
+        expanded = value + slope * w + 0.5 * second * linear**2
+        assert (np.abs(there - expanded) <= remainder + 1e-12).all()
+        turn = SLOPES[activation](z + w) - slope
+        assert (np.abs(turn) <= change + 1e-12).all()
+        assert (np.abs(turn - second * linear) <= beyond + 1e-12).all()
+
+
+def test_cells_of_an_octahedron_that_are_left_undecided_are_its_own():
+    weights = octahedron(0.7)
+    cells = certified_cells(weights)
+    axis = (np.arange(128) + 0.5) / 64 - 1.0
+    centre = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+    reach = np.abs(np.abs(centre).sum(axis=-1) - 0.7)
+    assert not cells.reachable[reach > 3.2 / 128].any()  # a cell's half diagonal in that norm is 3/128
+    assert cells.reachable[reach < 0.5 / 128].all()
+
+
+def test_network_without_a_zero_set_leaves_no_cell():
+    empty = from_arrays(
+        Architecture(width=4, depth=1), [np.zeros((4, 3)), np.zeros((1, 4))], [np.zeros(4), [0.5]]
+    )
+    cells = certified_cells(empty)
+    assert not cells.reachable.any()
+    assert cells.packed().distance.min() == 255
+
+
+def test_large_networks_are_not_certified():
+    assert not can_certify(random_network(width=256, depth=4))
+    assert can_certify(random_network(width=64, depth=8))
+
+
+def test_certifying_can_be_cancelled():
+    with pytest.raises(Cancelled):
+        certified_cells(octahedron(), cancelled=lambda: True)
+
+
+def small_cells(seed=0):
+    rng = np.random.default_rng(seed)
+    reachable = rng.random((16, 16, 16)) < 0.1
+    gradient = rng.normal(size=(int(reachable.sum()), 6)).astype(np.float16).astype(np.float32)
+    gradient[0, 0], gradient[0, 3] = -1e30, 1e30
+    return CertifiedCells(reachable, gradient, 1e-4, 1e-6)
+
+
+def test_cells_come_back_from_their_file():
+    cells = small_cells()
+    again = certified_cache.unpack(certified_cache.pack(cells))
+    assert np.array_equal(again.reachable, cells.reachable)
+    assert np.array_equal(again.gradient, cells.gradient)
+    assert (again.error, again.sampled_error) == (cells.error, cells.sampled_error)
+
+
+def test_damaged_files_are_ignored():
+    data = certified_cache.pack(small_cells())
+    assert certified_cache.unpack(data[:-3]) is None
+    assert certified_cache.unpack(data[:60] + bytes([data[60] ^ 1]) + data[61:]) is None
+    assert certified_cache.unpack(b"") is None
+    assert certified_cache.unpack(b"something else" + data) is None
+
+
+def test_cache_is_by_weights_and_stays_under_its_size(tmp_path, monkeypatch):
+    one, two = octahedron(0.7), octahedron(0.6)
+    size = certified_cache.save_cells(one, small_cells(1))
+    assert size > 0
+    assert certified_cache.load_cells(two) is None
+    assert np.array_equal(certified_cache.load_cells(one).reachable, small_cells(1).reachable)
+    monkeypatch.setattr(certified_cache, "MOST_BYTES", int(1.5 * size))
+    certified_cache.save_cells(two, small_cells(2))
+    assert certified_cache.load_cells(two) is not None
+    assert len(list((tmp_path / "certified").glob("*"))) == 1
+
+
+def test_cache_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "certified").write_text("a file where the folder should be")
+    assert certified_cache.save_cells(octahedron(), small_cells()) == 0
+    assert certified_cache.load_cells(octahedron()) is None
+
+
+class Slow:
+    bound = "sampled"
+
+    def __init__(self):
+        self.begun, self.cancelled = threading.Event(), threading.Event()
+
+    def certify(self, cancelled, background):
+        self.begun.set()
+        while not cancelled():
+            pass
+        self.cancelled.set()
+        raise Cancelled
+
+
+class Quick:
+    bound = "sampled"
+
+    def certify(self, cancelled, background):
+        self.bound = "certified"
+        return True
+
+
+def test_newest_request_replaces_what_is_being_certified():
+    certifier, slow, quick, done = Certifier(rest_s=0.01), Slow(), Quick(), threading.Event()
+    certifier.request([slow], lambda: None)
+    assert slow.begun.wait(30.0)
+    certifier.request([quick], done.set)
+    assert slow.cancelled.wait(30.0)
+    assert done.wait(30.0)
+    assert quick.bound == "certified"
+
+
+def test_weights_that_keep_changing_are_not_certified():
+    certifier, last, done = Certifier(rest_s=0.5), Quick(), threading.Event()
+    passed = [Quick() for _ in range(5)]
+    for tracer in passed:
+        certifier.request([tracer], lambda: None)
+    certifier.request([last], done.set)
+    assert done.wait(30.0)
+    assert [tracer.bound for tracer in passed] == ["sampled"] * 5
