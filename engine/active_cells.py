@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .tracing.packed_grid import PackedGrid
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
@@ -22,14 +24,22 @@ ROUNDING = 1e-6  # of f in float32
 OCTANTS = np.array([[k & 1, k >> 1 & 1, k >> 2 & 1] for k in range(8)], np.int32)
 
 
-def active_cells(tracer: Any, resolution: int) -> IntArray:
-    """Give the sorted numbers (N,) of cells that the zero set of a `CpuTracer`'s network can pass."""
-    coarse = tracer.grid.distance.shape[0]
-    parts = np.argwhere(tracer.grid.distance == 0).astype(np.int32)
-    slope = slope_bounds(tracer.grid)
+def active_cells(tracer: Any, resolution: int, grid: PackedGrid | None = None) -> IntArray:
+    """Give the sorted numbers (N,) of cells that the zero set of a `CpuTracer`'s network can pass.
+
+    Args:
+        tracer: The network.
+        resolution: Cells a side.
+        grid: Where the surface may be; by default the tracer's step grid.
+    """
+    grid = tracer.grid if grid is None else grid
+    assert grid is not None
+    coarse = grid.distance.shape[0]
+    parts = np.argwhere(grid.distance == 0).astype(np.int32)
+    slope, rounding = slope_bounds(grid), max(ROUNDING, grid.error)
     parts_a_side = coarse
     while 2 * parts_a_side < resolution:  # the last level is left to the cells' own corners
-        parts, slope = _divide(tracer, parts, slope, parts_a_side)
+        parts, slope = _divide(tracer, parts, slope, parts_a_side, rounding)
         parts_a_side *= 2
     if parts_a_side < resolution:
         parts = (2 * parts[:, None] + OCTANTS).reshape(-1, 3)
@@ -49,21 +59,22 @@ def all_cells(resolution: int) -> IntArray:
     return np.arange((resolution + 2) ** 3, dtype=np.int64)
 
 
-def slope_bounds(grid: Any) -> FloatArray:
+def slope_bounds(grid: PackedGrid) -> FloatArray:
     """Give the bound on |grad f| in each reachable cell (C,), in the order of `argwhere`."""
-    bounds: FloatArray = grid.lipschitz[grid.distance == 0].astype(np.float64)
+    rows = grid.gradient[grid.cell[grid.distance == 0]].astype(np.float64)
+    bounds: FloatArray = np.linalg.norm(np.maximum(-rows[:, :3], rows[:, 3:]), axis=1)
     return bounds
 
 
 def _divide(
-    tracer: Any, parts: npt.NDArray[np.int32], slope: FloatArray, parts_a_side: int
+    tracer: Any, parts: npt.NDArray[np.int32], slope: FloatArray, parts_a_side: int, rounding: float
 ) -> tuple[npt.NDArray[np.int32], FloatArray]:
     """Cut parts in eight and keep those that the zero set can reach from their centre."""
     parts = (2 * parts[:, None] + OCTANTS).reshape(-1, 3)
     slope = np.repeat(slope, 8)
     size = 1.0 / parts_a_side  # of a part: 2 / (2 parts a side)
     centres = ((parts + 0.5) * size - 1.0).astype(np.float32)
-    reach = slope * (0.5 * np.sqrt(3.0) * size * (1.0 + SLACK)) + ROUNDING
+    reach = slope * (0.5 * np.sqrt(3.0) * size * (1.0 + SLACK)) + rounding
     near = np.abs(tracer.value_parallel(centres)) <= reach
     return parts[near], slope[near]
 

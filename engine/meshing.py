@@ -68,7 +68,8 @@ def extract(tracer: Any, resolution: int, cells: IntArray | None = None) -> Zero
     from . import cube_kernels as kernels
 
     table, side = cube_table(), resolution + 2
-    cells = active_cells(tracer, resolution) if cells is None else cells
+    bound, grid = tracer.steps
+    cells = active_cells(tracer, resolution, grid) if cells is None else cells
     while True:
         corners, plane_start = kernels.corners_of(cells, side)
         values = _values(tracer, corners, resolution)
@@ -83,9 +84,8 @@ def extract(tracer: Any, resolution: int, cells: IntArray | None = None) -> Zero
         raise FitError("The network has no surface: its field has no inside. Convert the shape again.")
     vertices = _vertices(tracer, ends, corners, values, resolution)
     _place_centres(tracer, vertices, triangles, ends, resolution)
-    return ZeroSetMesh(
-        vertices_unit=vertices, triangles=triangles, normals=directions(tracer, vertices), bound=tracer.bound
-    )
+    normals = directions(tracer, vertices)
+    return ZeroSetMesh(vertices_unit=vertices, triangles=triangles, normals=normals, bound=bound)
 
 
 def directions(tracer: Any, points: FloatArray) -> FloatArray:

@@ -6,7 +6,9 @@ Objects stand where their files put them: world space is their object space, so 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +59,10 @@ class Portrait:
     def __init__(self, shapes: Sequence[NeuralWeights]) -> None:
         """Take shapes, moving ones at a time already."""
         self._shapes = shapes
-        self._folder = tempfile.TemporaryDirectory()
-        self._names = [_blob(Path(self._folder.name), shape.to_bytes()) for shape in shapes]
-        self._cache = SceneCache(Path(self._folder.name))
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._names = [_blob(folder, shape.to_bytes()) for shape in shapes]
+        self._cache = SceneCache(folder)
 
     def points(self) -> Array:
         """Give points (N, 3) of world space that a camera should see.

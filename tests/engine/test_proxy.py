@@ -20,4 +20,6 @@ def test_a_plate_thinner_than_a_cell_has_a_proxy():
     cell = 2.0 / RESOLUTION
     proxy = proxy_mesh(plate(0.3 * cell, middle=0.5 * cell))  # midway between two planes of grid points
     assert len(proxy.triangles) > 0
-    assert np.abs(proxy.vertices_unit[:, 0] - 0.5 * cell).max() < 0.3 * cell + 1e-6  # at or inside the surface
+    assert (
+        np.abs(proxy.vertices_unit[:, 0] - 0.5 * cell).max() < 0.3 * cell + 1e-6
+    )  # at or inside the surface
