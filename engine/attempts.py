@@ -39,7 +39,12 @@ FitAndMeasure = Callable[[FitOptions], tuple[NeuralWeights, dict[str, float]]]
 
 
 def fit_until_good(
-    first: FitOptions, fit_and_measure: FitAndMeasure, *, may_grow: bool, tolerance: float | None = None
+    first: FitOptions,
+    fit_and_measure: FitAndMeasure,
+    *,
+    may_grow: bool,
+    tolerance: float | None = None,
+    quick: bool = False,
 ) -> tuple[Attempt, list[Attempt]]:
     """Give the best of up to `MOST_TRIES` attempts, and all of them in order.
 
@@ -48,6 +53,7 @@ def fit_until_good(
         fit_and_measure: Gives the stored weights of a run and their errors.
         may_grow: Whether the network's width is ours to choose.
         tolerance: Of the mean surface error, where the user named one.
+        quick: Whether only a collapsed network is worth another try.
     """
     attempts: list[Attempt] = []
     options: FitOptions | None = first
@@ -57,7 +63,8 @@ def fit_until_good(
         attempts.append(Attempt(options=options, weights=weights, errors=errors, missed=missed))
         if missed:
             log.warning("seed %d, width %d: %s", options.seed, options.architecture.width, missed[0].text)
-        options = next_options(attempts, may_grow)
+        worth_it = not quick or collapsed(errors)
+        options = next_options(attempts, may_grow) if worth_it else None
     return min(attempts, key=lambda attempt: attempt.badness), attempts
 
 

@@ -56,6 +56,7 @@ class ConvertOptions:
     threads: int | None = None  # all processors by default
     precision: Precision = "auto"
     may_grow: bool = True  # where a network is too small for the shape
+    quick: bool = False  # say what was missed instead of trying again
     tolerance: float | None = None  # mean surface error, unit space: fit the smallest network that meets it
     tolerance_object: float | None = None  # the same in object units
     num_bytes: int | None = None  # of the weights file: fit the best network within
@@ -174,7 +175,9 @@ class _Job:
             first = best_within(options.fit, options.num_bytes, self._file_bytes, self._short_fit)
             best, attempts = fit_until_good(first, self._fit_and_measure, may_grow=False)
         else:
-            best, attempts = fit_until_good(options.fit, self._fit_and_measure, may_grow=options.may_grow)
+            best, attempts = fit_until_good(
+                options.fit, self._fit_and_measure, may_grow=options.may_grow, quick=options.quick
+            )
         if empty(best.errors):
             raise FitError(
                 f"{self._source.name} could not be fitted: {len(attempts)} networks with different seeds came out "

@@ -77,6 +77,7 @@ def convert_options(
         snapshots=snapshots,
         precision=precision,
         may_grow=not sized,
+        quick=preset == "draft",
         tolerance=tolerance,
         tolerance_object=tolerance_object,
         num_bytes=num_bytes,

@@ -64,6 +64,15 @@ def test_a_network_of_a_given_size_keeps_it():
     assert "missing or more than 1 % off" in notes_of(best, attempts)[-1]
 
 
+def test_a_quick_look_is_repeated_only_where_it_collapsed():
+    fit, asked = scripted({"surface_lost": 0.02})
+    best, attempts = fit_until_good(RUN, fit, may_grow=True, quick=True)
+    assert len(asked) == 1 and best.missed[0].name == "lost"
+    fit, asked = scripted({"surface_lost": 0.9}, {"surface_lost": 0.02})
+    best, attempts = fit_until_good(RUN, fit, may_grow=True, quick=True)
+    assert len(asked) == 2 and best is attempts[1]
+
+
 def test_what_misses_to_the_end_is_the_best_of_all_tries():
     bad = [{"surface_lost": 0.03}, {"surface_lost": 0.02}, {"surface_lost": 0.04}]
     fit, asked = scripted(*bad, {"surface_lost": 0.05})
