@@ -104,19 +104,14 @@ def _enter(
 
 
 @nb.njit(cache=True, nogil=True)
-def _free_way(grid: PackedGrid, row: int, direction: Any, f: float) -> float:
-    """How far the ray goes in a cell before it can cross unseen, in t; inf where a look at the border will tell."""
-    if row < 0:
-        return 0.0  # rounding took the ray across a border: the shortest step takes it on
+def _slopes(grid: PackedGrid, row: int, direction: Any) -> tuple[float, float]:
+    """Bounds on the derivative along a ray in a cell, in t."""
     low, high = 0.0, 0.0
     for axis in range(3):
         one = direction[axis] * grid.gradient[row, axis]
         two = direction[axis] * grid.gradient[row, axis + 3]
         low, high = low + min(one, two), high + max(one, two)
-    if low > 0.0 or high < 0.0:
-        return np.inf
-    toward_zero = -low if f > 0.0 else high
-    return max(abs(f) - grid.error, 0.0) / toward_zero if toward_zero > 0.0 else np.inf
+    return low, high
 
 
 @nb.njit(cache=True, nogil=True)
@@ -124,6 +119,8 @@ def _advance(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse:
     """Step on from a point of the same sign as the last; whether the ray goes on."""
     t, speed = state[_T], state[_SPEED]
     state[_PAST_T], state[_PAST_F], state[_MODE] = t, f, _MARCHING
+    if t >= state[_END]:
+        return False
     resolution = grid.distance.shape[0]
     i = _cell(origin[0] + t * direction[0], resolution)
     j = _cell(origin[1] + t * direction[1], resolution)
@@ -131,13 +128,20 @@ def _advance(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse:
     state[_COUNT] += 1.0
     shortest = SHORTEST_STEP * (1.0 + state[_COUNT] / PATIENCE)
     border = _exit(origin, direction, inverse, t, (i, j, k), 0, resolution) + 1e-7 / speed
-    free = _free_way(grid, grid.cell[i, j, k], direction, f)
-    ahead = t + max(free, shortest / speed)
-    state[_T] = (
-        ahead
-        if ahead < border
-        else _skip(grid, origin, direction, inverse, border, state[_END], 1e-7 / speed)
-    )
+    free, monotone = (
+        0.0,
+        False,
+    )  # rounding may take the ray into a cell without bounds: the shortest step takes it on
+    if grid.cell[i, j, k] >= 0:
+        low, high = _slopes(grid, grid.cell[i, j, k], direction)
+        toward_zero = -low if f > 0.0 else high
+        free = max(abs(f) - grid.error, 0.0) / toward_zero if toward_zero > 0.0 else np.inf
+        monotone = low > 0.0 or high < 0.0
+    if t + free >= border:
+        state[_T] = _skip(grid, origin, direction, inverse, border, state[_END], 1e-7 / speed)
+    else:  # the border and the ray's end must be looked at, since the ray may have crossed before them
+        ahead = border if monotone else min(t + max(free, shortest / speed), border)
+        state[_T] = min(ahead, state[_END])
     return bool(state[_T] <= state[_END])
 
 
