@@ -201,5 +201,5 @@ def _expand_kink(slope: Any, z: Any, bounds: Any, out: Any, count: int) -> None:
         out[1, b] = steep
         out[2, b] = f32(0.0)
         out[3, b] = gap + f32(4e-7) * (abs(x) + r)
-        out[4, b] = change
-        out[5, b] = change
+        out[4, b] = change + f32(1e-9)  # 0.01 is no float32
+        out[5, b] = change + f32(1e-9)

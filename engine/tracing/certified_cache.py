@@ -69,7 +69,8 @@ def save_cells(weights: NeuralWeights, cells: CertifiedCells, time: float = 0.0)
 def pack(cells: CertifiedCells) -> bytes:
     """Give a file's bytes."""
     side = np.array([cells.reachable.shape[0], len(cells.gradient)], "<u4").tobytes()
-    bounds = cells.gradient.astype("<f2")  # infinities stand for bounds past half precision
+    with np.errstate(over="ignore"):
+        bounds = cells.gradient.astype("<f2")  # infinities stand for bounds past half precision
     body = (
         side
         + np.array([cells.error, cells.sampled_error], "<f8").tobytes()

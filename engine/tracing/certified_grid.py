@@ -202,8 +202,8 @@ def _outward(gradient: FloatArray) -> npt.NDArray[np.float32]:
     """Round bounds (C, 6) outward to half precision, whose range they are cut to the infinity of."""
     with np.errstate(over="ignore"):
         half = gradient.astype(np.float16)
-    low, high = half[:, :3], half[:, 3:]
-    down = np.where(low > gradient[:, :3], np.nextafter(low, np.float16(-np.inf)), low)
-    up = np.where(high < gradient[:, 3:], np.nextafter(high, np.float16(np.inf)), high)
+        low, high = half[:, :3], half[:, 3:]
+        down = np.where(low > gradient[:, :3], np.nextafter(low, np.float16(-np.inf)), low)
+        up = np.where(high < gradient[:, 3:], np.nextafter(high, np.float16(np.inf)), high)
     rounded = np.concatenate([down, up], axis=1).astype(np.float32)
     return np.nan_to_num(rounded, nan=0.0, posinf=1e30, neginf=-1e30)
