@@ -5,6 +5,7 @@ All errors are in unit space. Points come from seeds of their own, never from th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from .mesh import UnitMesh
 from .network import NetworkField
 from .sampling import REACH_SLACK, SurfaceSampler
 from .signed_distance import SurfaceDistance
@@ -27,6 +27,9 @@ NEAR_NOISE = 0.01  # of the near-surface error
 BAND = 0.1  # of the grid error near the surface
 LOST_DISTANCE = 0.018  # 1 % of the enclosing ball's diameter: no zero set within it, and that point is lost
 LOST_PROBES = 17  # along the normal, so that half a wire of a tenth of a per cent is not stepped over
+# The truth changes its sign right at a face, if at all; the outer steps leave a shell.
+TRUTH_STEPS = (-LOST_DISTANCE, -0.25 * LOST_DISTANCE, -2e-4, 2e-4, 0.25 * LOST_DISTANCE, LOST_DISTANCE)
+MOST_DOUBTFUL = 20_000  # points whose truth is asked; where more are lost the network has collapsed anyway
 FEWEST_PROBES = 30  # of a part; smaller ones are probed at the middles of their faces
 MOST_SMALL_FACES = 100_000
 PARTS_RESOLUTION = 96
@@ -59,33 +62,47 @@ def _surface_errors(
 ) -> dict[str, float]:
     points, faces = sampler.sample(options.num_points, generator(options, 1))
     errors = np.abs(field.value(points) - truth.level(points))
-    lost = lost_points(field, truth.source, points, faces)
+    lost = lost_points(field, truth, points, faces)
     return _spread("surface", errors) | {
         "surface_lost": float(lost.mean()),
-        "missing_parts": float(_missing_parts(field, truth.source, faces, lost)),
+        "missing_parts": float(_missing_parts(field, truth, faces, lost)),
     }
 
 
 def lost_points(
-    field: NetworkField, source: UnitMesh, points: FloatArray, faces: IntArray
+    field: NetworkField, truth: SurfaceDistance, points: FloatArray, faces: IntArray
 ) -> npt.NDArray[np.bool_]:
-    """Say which points (N, 3) on `faces` (N,) have no zero set within `LOST_DISTANCE` along their normal."""
-    corners = source.triangles()[faces]
+    """Say which points (N, 3) on `faces` (N,) have no zero set within `LOST_DISTANCE` along their normal.
+
+    Where the truth has none either, as on a face that is buried in a solid, nothing can be lost.
+    """
+    corners = truth.source.triangles()[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    inside, outside = np.zeros(len(points), bool), np.zeros(len(points), bool)
-    for step in np.linspace(-LOST_DISTANCE, LOST_DISTANCE, LOST_PROBES):
-        negative = field.value(np.clip(points + step * normals, -1.0, 1.0)) < 0.0
-        inside |= negative
-        outside |= ~negative
-    lost: npt.NDArray[np.bool_] = ~(inside & outside)
+    steps = np.linspace(-LOST_DISTANCE, LOST_DISTANCE, LOST_PROBES)
+    lost = ~_crossed(field.value, points, normals, steps)
+    doubtful = np.flatnonzero(lost)[:MOST_DOUBTFUL]
+    lost[doubtful] = _crossed(truth.signed_distance, points[doubtful], normals[doubtful], TRUTH_STEPS)
     return lost
 
 
+def _crossed(
+    value: Callable[[FloatArray], FloatArray], points: FloatArray, normals: FloatArray, steps: Iterable[float]
+) -> npt.NDArray[np.bool_]:
+    inside, outside = np.zeros(len(points), bool), np.zeros(len(points), bool)
+    for step in steps:
+        negative = value(np.clip(points + step * normals, -1.0, 1.0)) < 0.0
+        inside |= negative
+        outside |= ~negative
+    crossed: npt.NDArray[np.bool_] = inside & outside
+    return crossed
+
+
 def _missing_parts(
-    field: NetworkField, source: UnitMesh, faces: IntArray, lost: npt.NDArray[np.bool_]
+    field: NetworkField, truth: SurfaceDistance, faces: IntArray, lost: npt.NDArray[np.bool_]
 ) -> int:
     """Count the parts of the source of whose surface more than half is lost."""
+    source = truth.source
     size = len(source.vertices)
     pairs = np.concatenate([source.faces[:, [0, 1]], source.faces[:, [0, 2]]])
     joined = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
@@ -98,7 +115,7 @@ def _missing_parts(
     if len(small):
         middles = source.triangles()[small].mean(axis=1)
         probes += np.bincount(part_of_face[small], minlength=count)
-        gone += np.bincount(part_of_face[small], lost_points(field, source, middles, small), minlength=count)
+        gone += np.bincount(part_of_face[small], lost_points(field, truth, middles, small), minlength=count)
     return int((gone > 0.5 * probes).sum())
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.field import Field
-from engine.neural_geometry import NeuralInstance
+from engine.neural_geometry import NeuralGeometry, NeuralInstance
 from engine.protocol.weights import Architecture, NeuralWeights
 from engine.tracing import certified_cache
 from engine.tracing.cpu import CpuTracer
@@ -156,7 +156,7 @@ def test_scaled_mirrored_and_sheared_instances_are_hit_where_they_are(shape):
     unit_origins, unit_directions = mixed_rays(Field(octahedron(0.7)), 600, seed=5)
     expected, _ = exact_first_crossing(octahedron(0.7), unit_origins, unit_directions)
     origins = unit_origins @ shape.T + world_from_unit[:3, 3]
-    t = instance.cast(origins, unit_directions @ shape.T, np.zeros(600), np.full(600, 99.0))
+    t, _ = NeuralGeometry((instance,)).cast(origins, unit_directions @ shape.T, np.full(600, 99.0))
     assert np.array_equal(np.isfinite(t), np.isfinite(expected))
     hit = np.isfinite(expected)
     assert np.abs(t[hit] - expected[hit]).max() < 1e-4
