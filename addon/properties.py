@@ -96,7 +96,7 @@ class NeuralImplicitSettings(bpy.types.PropertyGroup):
         name="Depth", description="Number of hidden layers", default=8, min=1, max=64, soft_max=16
     )
     activation: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Activation", description="Function of the hidden layers", items=ACTIVATIONS, default="GELU"
+        name="Activation", description="Function of the hidden layers", items=ACTIVATIONS, default="HARD_GELU"
     )
     samples: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Samples",
