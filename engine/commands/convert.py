@@ -100,17 +100,21 @@ def prepare(tell: Callable[[Message], None]) -> None:
 
 def _answer(stream: MessageStream, mesh: Path, settings: dict[str, Any]) -> NoReturn:
     stream.exit_at_end_of_input(EXIT_ERROR)
-    code = _for_a_program(mesh, settings, stream.send, True)
-    stream.exit_at_end_of_input(code)  # the other side may leave as soon as it has heard the result
-    sys.exit(code)
+    sys.exit(_for_a_program(mesh, settings, stream.send, True, stream.exit_at_end_of_input))
 
 
 def _for_a_program(
-    mesh: Path, settings: dict[str, Any], send: Callable[[Message], None], snapshots: bool
+    mesh: Path,
+    settings: dict[str, Any],
+    send: Callable[[Message], None],
+    snapshots: bool,
+    ends_with: Callable[[int], None] = lambda code: None,
 ) -> int:
+    """Convert and tell; `ends_with` hears the exit code before the result is told: the other side may leave at once."""
     send(Progress(phase="starting", step=0, num_steps=0, fraction=0.0))  # the imports below take seconds
     try:
         converted = _convert(mesh, settings, send, snapshots)
+        ends_with(_exit_code(converted))
         send(converted)
     except EngineError as error:
         send(Failure(code=error.code, message=str(error)))

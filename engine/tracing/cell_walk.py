@@ -49,6 +49,7 @@ from .ray_state import (
 SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
 PATIENCE = 50.0  # steps after which the shortest step has doubled, so that every ray ends
 NARROW = 5e-5  # unit space: in a bracket like this any crossing will do, the first one is no farther away
+FLATTEST = 1e-30  # a slope to divide by
 CAUTION = 0.05  # how much less than the last slope, of the range of slopes, is expected of the next one
 
 
@@ -213,6 +214,7 @@ def _step(state: Any, grid: PackedGrid, t: float, leave: float, f: float, low: f
         state[T], state[VALUE_A] = t, np.nan
         return EVALUATE
     inward, outward = (-low, high) if state[SIGN] > 0.0 else (high, -low)
+    outward = max(outward, FLATTEST)  # the bound may be zero itself
     size = max(abs(f) - grid.error, 0.0)
     safe = size / inward
     if t + safe >= leave:

@@ -108,7 +108,8 @@ def _refine_bracket(state: Any, f: float) -> int:
 def _next_place(state: Any) -> int:
     low, high = state[A], state[B]
     state[COUNT] += 1.0
-    share = state[VALUE_A] / (state[VALUE_A] - state[VALUE_B])
+    gap = state[VALUE_A] - state[VALUE_B]
+    share = state[VALUE_A] / gap if gap != 0.0 else 0.5
     if int(state[COUNT]) % 4 == 0 or not 0.0 <= share <= 1.0:
         share = 0.5
     margin = min(0.5, 0.25 * TOLERANCE / max((high - low) * state[SPEED], 1e-300))

@@ -7,6 +7,7 @@ from engine.errors import OptionError
 from engine.field import Field
 from engine.protocol.weights import Architecture
 from engine.tracing import make_tracer
+from engine.tracing.cpu import CpuTracer
 from engine.tracing.reference import ReferenceTracer
 from tests.engine.networks import from_arrays, octahedron, random_network, trained
 from tests.oracles import Box, Sphere, Torus, rays_towards_origin
@@ -200,3 +201,15 @@ def test_huge_weights_end_and_hit_only_sign_changes():
 def test_unknown_backend_is_an_error():
     with pytest.raises(OptionError, match="backend"):
         make_tracer(octahedron(), "abacus")
+
+
+@pytest.mark.parametrize("certified", [False, True])
+def test_a_kink_beside_the_surface_is_no_division_by_zero(certified):
+    """relu(0.001 - x) - 0.0005: in the kink's cell the slope along x is between -1 and exactly 0."""
+    weights = from_arrays(Architecture(width=1, depth=1), [[[-1.0, 0.0, 0.0]], [[1.0]]], [[0.001], [-0.0005]])
+    tracer = CpuTracer(weights)
+    if certified:
+        assert tracer.certify()
+    origins, directions = np.array([[-1.0, 0.1, 0.1], [1.0, 0.1, 0.1]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
+    t_hit = tracer.trace(origins, directions, np.zeros(2), np.full(2, 2.0))
+    assert t_hit == pytest.approx([1.0005, 0.9995], abs=1e-5)
