@@ -12,7 +12,7 @@ EXAMPLE = str(blenders.ROOT / "examples/convert_headless.py")
 def test_headless_conversion_blocks_prints_progress_and_saves(real_blender):
     target = real_blender.folder / "out.blend"
     command = ["-b", "--python-exit-code", "1", "--python", EXAMPLE, "--", "Cube", "--preset", "draft"]
-    ended = real_blender.command_line([*command, "--save", str(target)], timeout_s=180)
+    ended = real_blender.command_line([*command, "--save", str(target)], timeout_s=300)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert re.search(r"\d+ ?%", ended.stdout), ended.stdout
     assert "made " in ended.stdout
