@@ -1,12 +1,9 @@
 """The weights file: held against the safetensors library both ways, and what a bad file is answered with."""
 
 import json
-import math
 import os
-import re
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +21,6 @@ from engine.protocol.weights import (
     NeuralWeights,
 )
 
-README = Path(__file__).resolve().parents[2] / "README.md"
 IDENTITY = tuple(np.eye(4).ravel().tolist())
 
 
@@ -235,21 +231,6 @@ def test_a_write_that_fails_leaves_the_older_file_whole(tmp_path, monkeypatch):
         network(seed=2).save(path)
     assert_equal(NeuralWeights.load(path), older)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.safetensors"]
-
-
-def test_readmes_three_lines_of_numpy_are_the_default_network(tmp_path, monkeypatch):
-    weights = network(Architecture(activation="gelu"))
-    weights.save(tmp_path / "spot.safetensors")
-    monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[1]
-    names = {"x": np.random.default_rng(3).uniform(-1, 1, (5, 3))}
-    exec(code, names)
-    h = names["x"]
-    for weight, bias in zip(weights.weights[:-1], weights.biases[:-1], strict=True):
-        z = h @ weight.T.astype(float) + bias
-        h = np.array([[v * (1 + math.erf(v / math.sqrt(2))) / 2 for v in row] for row in z])
-    expected = h @ weights.weights[-1].T.astype(float) + weights.biases[-1]
-    np.testing.assert_allclose(names["f"], expected, rtol=1e-9)  # both in float64, sums in another order
 
 
 def test_a_changed_description_keeps_the_network():
