@@ -22,7 +22,7 @@ def test_three_lines_of_numpy_evaluate_the_network(tmp_path, monkeypatch):
     path = tmp_path / "spot.safetensors"
     dataclasses.replace(network, float16=True).save(path)  # as conversion stores it by default
     monkeypatch.chdir(tmp_path)
-    points = np.random.default_rng(0).uniform(-1.0, 1.0, (100, 3)).astype(np.float32)
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (100, 3))
     scope = {"x": points}
     exec(snippet, scope)
-    assert np.ravel(scope["f"]) == pytest.approx(Field(NeuralWeights.load(path)).value(points), abs=1e-5)
+    assert np.ravel(scope["f"]) == pytest.approx(Field(NeuralWeights.load(path)).value(points), rel=1e-9, abs=1e-12)
