@@ -38,7 +38,8 @@ def weights(tmp_path):
 def drawn(weights, *options, size="65x65"):
     target = weights.with_suffix(".png")
     run(render_command, weights, "-o", target, "--size", size, "--samples", 1, "--view", 0, 0, *options)
-    return np.asarray(Image.open(target)).astype(int)
+    with Image.open(target) as picture:
+        return np.asarray(picture).astype(int)
 
 
 def test_facing_ratio_is_the_cosine(weights):
@@ -99,11 +100,11 @@ def test_matcap_that_cannot_be_used_is_a_sentence(weights, tmp_path):
 
 
 def frames(path):
-    film = Image.open(path)
-    pictures = []
-    for number in range(film.n_frames):
-        film.seek(number)
-        pictures.append(np.asarray(film.convert("RGB")).astype(int))
+    with Image.open(path) as film:
+        pictures = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            pictures.append(np.asarray(film.convert("RGB")).astype(int))
     return pictures
 
 
@@ -176,7 +177,8 @@ def test_slices_lie_where_they_are_asked_for():
 
 def test_slice_command_writes_one_picture_or_a_film(weights, tmp_path):
     run(slice_command, weights, "-o", tmp_path / "s.png", "--size", 64)
-    assert Image.open(tmp_path / "s.png").size == (64, 64)
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size == (64, 64)
     run(slice_command, weights, "-o", tmp_path / "s.gif", "--size", 64, "--sweep", 5)
     inside = [((p[..., 2] - p[..., 0]) > 20).sum() for p in frames(tmp_path / "s.gif")]
     assert len(inside) == 5 and inside[2] == max(inside) and inside[0] < 0.2 * inside[2]
