@@ -8,12 +8,16 @@ from __future__ import annotations
 import importlib
 import keyword
 import logging
+import os
 import sys
 
 import click
 
 from . import VERSION
 from .errors import EngineError
+
+# Before NumPy is loaded: our own threads fill the cores, and equal sums need equal numbers of threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 EXIT_ERROR = 3
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Function = Callable[[FloatArray], FloatArray]
@@ -40,8 +41,7 @@ def _silu_slope(z: FloatArray) -> FloatArray:
 
 
 def _normal_cdf(z: FloatArray) -> FloatArray:
-    erf = np.vectorize(math.erf, otypes=[np.float64])
-    share: FloatArray = 0.5 * (1.0 + erf(z / math.sqrt(2.0)))
+    share: FloatArray = special.ndtr(z)
     return share
 
 

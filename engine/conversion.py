@@ -22,12 +22,13 @@ from .aims import empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good, notes_of
 from .errors import FitError, OptionError, OutputError
-from .fitting import FitOptions, FitState, fit, use_threads
+from .fitting import FitOptions, FitState, fit
 from .measure import measure_errors
 from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
-from .network import NetworkField, initial_parameters, split_parameters
 from .network_search import LadderSearch, best_within
+from .network_values import NetworkValues
+from .parameters import initial_parameters, split_parameters
 from .precision import Precision, stored
 from .protocol.messages import Converted, Message
 from .protocol.weights import Architecture, Description, NeuralWeights, Source, write_atomically
@@ -87,7 +88,6 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
     for path in (options.output, options.report, options.proxy):
         if path is not None:
             check_writable(path)
-    use_threads(options.threads)
     announcer = Announcer(tell, options.fit.num_steps)
     loaded = announcer.during("reading", 0.0, lambda: load_mesh(source))
     mesh = announcer.during("checking", 0.02, lambda: check_mesh(loaded))
@@ -145,7 +145,7 @@ def neural_weights(
         software=f"neural-implicit {VERSION}",
     )
     weights = NeuralWeights(description=description, weights=matrices, biases=biases)
-    box = zero_set_box(NetworkField(weights))
+    box = zero_set_box(NetworkValues(weights))
     return weights.with_description(bounds_unit=tuple(float(x) for x in box.ravel()))
 
 
@@ -208,12 +208,12 @@ class _Job:
         parameters = fit(self._truth, run, self._announcer.fitting)
         weights = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
         points = SurfaceSampler(self._truth.source).sample(QUICK_POINTS, np.random.default_rng(0x51))[0]
-        return float(np.abs(NetworkField(weights).value(points) - self._truth.level(points)).mean())
+        return float(np.abs(NetworkValues(weights).value(points) - self._truth.level(points)).mean())
 
     def _file_bytes(self, architecture: Architecture) -> int:
         """Give an upper bound of the size of a network's file."""
         run = dataclasses.replace(self._options.fit, architecture=architecture)
-        parameters = initial_parameters(architecture, 0).numpy()
+        parameters = initial_parameters(architecture, 0)
         plain = neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
         longest = 1.0 / 3.0
         sized = plain.with_description(
@@ -246,7 +246,7 @@ class _Job:
         def finish() -> tuple[NeuralWeights, dict[str, float]]:
             single = neural_weights(parameters, run, self._source, unit_from_object)
             weights = stored(single, self._truth, precision)
-            return weights, measure_errors(NetworkField(weights), self._truth)
+            return weights, measure_errors(NetworkValues(weights), self._truth)
 
         weights, errors = announcer.during("measuring", FIT_ENDS, finish)
         compact = {name: float(f"{errors[name]:.{COMPACT_DIGITS}g}") for name in COMPACT_ERRORS}

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .optimizer import SoapOptions
 from .soap_kernels import SoapState, gather_products, turn_bases, update_layers
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoapOptions:
+    """Constants of the optimiser."""
+
+    momentum: float = 0.95
+    second_momentum: float = 0.95
+    shampoo_momentum: float = 0.95
+    basis_interval: int = 20  # steps between turns of the bases
+    epsilon: float = 1e-8
+
+
 class CpuSoap:
-    """Updates a stack of padded matrices (K, rows, rows + LANES) in place; see `optimizer.Soap`."""
+    """Updates a stack of padded matrices (K, rows, rows + LANES) in place; see `torch_optimizer.Soap`."""
 
     def __init__(
         self, parameters: FloatArray, mask: FloatArray, options: SoapOptions, pool: ThreadPoolExecutor

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,16 +15,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from .cpu_optimizer import SoapOptions
 from .errors import FitError, OptionError
 from .hard_samples import HardOptions, HardSamples
 from .losses import LossOptions
-from .optimizer import SoapOptions
 from .protocol.weights import MAX_DEPTH, Architecture
 from .sampling import SamplePool, SamplingOptions
 from .signed_distance import SurfaceDistance
-from .trainers import CpuTrainer, TorchTrainer, Trainer
+from .trainers import CpuTrainer, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +99,6 @@ def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState]
         pool.close()
 
 
-def use_threads(count: int | None = None) -> None:
-    """Let torch use so many threads; equal bytes need equal counts."""
-    torch.set_num_threads(count or os.cpu_count() or 1)
-
-
 def learning_rate(step: int, options: FitOptions) -> float:
     """Give the learning rate of a step: a linear warm-up, then a cosine to zero."""
     warm_up = max(1.0, options.warm_up * options.num_steps)
@@ -119,6 +112,8 @@ def _trainer(options: FitOptions) -> Trainer:
     arguments = options.architecture, options.seed, options.loss, options.soap
     if options.device == "cpu":
         return CpuTrainer(*arguments, options.threads)
+    from .torch_trainer import TorchTrainer  # seconds to import, and no other device needs it
+
     return TorchTrainer(*arguments, options.device)
 
 

@@ -2,7 +2,7 @@
 
 Arrays of a block are flat, point after point: (BLOCK, rows) with `rows` a multiple of `LANES`, so that every product is
 made of register tiles. Parameters are flat too, (depth + 1, rows, columns) with `columns = rows + LANES`: the bias is in
-column `rows`, and zeros fill the rest. Reference: `losses.torch_step`.
+column `rows`, and zeros fill the rest. Reference: `torch_network.torch_step`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from .network import NetworkField
+from .network_values import NetworkValues
 from .sampling import REACH_SLACK, SurfaceSampler
 from .signed_distance import SurfaceDistance
 
@@ -46,7 +46,7 @@ class MeasureOptions:
 
 
 def measure_errors(
-    field: NetworkField, truth: SurfaceDistance, options: MeasureOptions | None = None
+    field: NetworkValues, truth: SurfaceDistance, options: MeasureOptions | None = None
 ) -> dict[str, float]:
     """Give the errors that need no mesh of the zero set, by name."""
     options = options or MeasureOptions()
@@ -58,7 +58,7 @@ def measure_errors(
 
 
 def _surface_errors(
-    field: NetworkField, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
+    field: NetworkValues, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
 ) -> dict[str, float]:
     points, faces = sampler.sample(options.num_points, generator(options, 1))
     errors = np.abs(field.value(points) - truth.level(points))
@@ -70,7 +70,7 @@ def _surface_errors(
 
 
 def lost_points(
-    field: NetworkField, truth: SurfaceDistance, points: FloatArray, faces: IntArray
+    field: NetworkValues, truth: SurfaceDistance, points: FloatArray, faces: IntArray
 ) -> npt.NDArray[np.bool_]:
     """Say which points (N, 3) on `faces` (N,) have no zero set within `LOST_DISTANCE` along their normal.
 
@@ -90,16 +90,17 @@ def _crossed(
     value: Callable[[FloatArray], FloatArray], points: FloatArray, normals: FloatArray, steps: Iterable[float]
 ) -> npt.NDArray[np.bool_]:
     inside, outside = np.zeros(len(points), bool), np.zeros(len(points), bool)
-    for step in steps:
-        negative = value(np.clip(points + step * normals, -1.0, 1.0)) < 0.0
-        inside |= negative
-        outside |= ~negative
+    for step in sorted(steps, key=abs):  # most are crossed by the first few
+        open_ = np.flatnonzero(~(inside & outside))
+        negative = value(np.clip(points[open_] + step * normals[open_], -1.0, 1.0)) < 0.0
+        inside[open_[negative]] = True
+        outside[open_[~negative]] = True
     crossed: npt.NDArray[np.bool_] = inside & outside
     return crossed
 
 
 def _missing_parts(
-    field: NetworkField, truth: SurfaceDistance, faces: IntArray, lost: npt.NDArray[np.bool_]
+    field: NetworkValues, truth: SurfaceDistance, faces: IntArray, lost: npt.NDArray[np.bool_]
 ) -> int:
     """Count the parts of the source of whose surface more than half is lost."""
     source = truth.source
@@ -120,7 +121,7 @@ def _missing_parts(
 
 
 def _near_surface_errors(
-    field: NetworkField, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
+    field: NetworkValues, truth: SurfaceDistance, sampler: SurfaceSampler, options: MeasureOptions
 ) -> dict[str, float]:
     rng = generator(options, 2)
     noise = NEAR_NOISE * rng.standard_normal((options.num_points, 3))
@@ -129,7 +130,7 @@ def _near_surface_errors(
     return _spread("near_surface", np.abs(field.value(points) - distances))
 
 
-def _grid_errors(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+def _grid_errors(field: NetworkValues, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
     axis = np.linspace(-1.0, 1.0, options.grid_resolution)
     points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     distances = truth.signed_distance(points)
@@ -138,7 +139,7 @@ def _grid_errors(field: NetworkField, truth: SurfaceDistance, options: MeasureOp
     return _spread("grid", errors) | {"grid_near_mean": float(errors[near].mean()) if near.any() else 0.0}
 
 
-def _overlap(field: NetworkField, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
+def _overlap(field: NetworkValues, truth: SurfaceDistance, options: MeasureOptions) -> dict[str, float]:
     points = generator(options, 3).uniform(-1.0, 1.0, (options.num_points, 3))
     inside, fitted = truth.signed_distance(points) < 0.0, field.value(points) < 0.0
     union = int((inside | fitted).sum())
@@ -146,7 +147,7 @@ def _overlap(field: NetworkField, truth: SurfaceDistance, options: MeasureOption
     return {"iou": iou, "iou_num_inside": float(inside.sum()), "iou_inside_share": float(inside.mean())}
 
 
-def _parts(field: NetworkField, truth: SurfaceDistance) -> dict[str, float]:
+def _parts(field: NetworkValues, truth: SurfaceDistance) -> dict[str, float]:
     """Give the share of a grid inside the network's shape, and how many of its parts float where nothing is."""
     axis = np.linspace(-1.0, 1.0, PARTS_RESOLUTION)
     points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import MeshError
+from .errors import MeshError, OptionError
 from .formats.weights_files import load_weights
 from .measure import MeasureOptions, measure_errors
 from .measure_paper import measure_as_the_paper
@@ -15,7 +15,7 @@ from .measure_rays import measure_rays
 from .measure_surfaces import measure_surfaces
 from .mesh import UnitMesh, check_mesh
 from .mesh_files import load_mesh
-from .network import NetworkField
+from .network_values import NetworkValues
 from .sign_doctor import examine
 from .tracing import make_tracer
 
@@ -33,6 +33,10 @@ def measure_file(
         MeshError: The mesh has no surface, or is not the one the weights were made from.
     """
     weights = load_weights(weights_path)
+    if weights.architecture.inputs != 3:
+        raise OptionError(
+            f"{weights_path.name} holds a moving shape. Only networks of x, y, z can be measured."
+        )
     mesh = check_mesh(load_mesh(mesh_path))
     matrix = weights.unit_from_object
     vertices = mesh.vertices @ matrix[:3, :3].T + matrix[:3, 3]
@@ -41,7 +45,7 @@ def measure_file(
             f"{mesh_path.name} does not lie where {weights_path.name} was fitted. Give its source mesh."
         )
     truth = examine(UnitMesh(vertices=vertices, faces=mesh.faces, unit_from_object=matrix)).truth
-    field = NetworkField(weights)
+    field = NetworkValues(weights)
     errors = measure_errors(field, truth, options) | measure_surfaces(make_tracer(weights), truth, options)
     errors |= measure_rays(weights, truth, options)
     if paper:

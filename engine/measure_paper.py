@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .measure import MeasureOptions, generator
-from .network import NetworkField
+from .network_values import NetworkValues
 from .sampling import SurfaceSampler
 from .signed_distance import SurfaceDistance
 
@@ -28,7 +28,7 @@ CANDIDATES = 10  # uniform points for one that is drawn
 
 
 def measure_as_the_paper(
-    field: NetworkField, truth: SurfaceDistance, options: MeasureOptions, grid: int = GRID
+    field: NetworkValues, truth: SurfaceDistance, options: MeasureOptions, grid: int = GRID
 ) -> dict[str, float]:
     """Give the paper's errors, named `paper_...`."""
     rng = generator(options, 10)
@@ -55,7 +55,7 @@ def importance_points(
     return candidates[chosen], distances[chosen]
 
 
-def _grid_error(field: NetworkField, truth: SurfaceDistance, grid: int) -> float:
+def _grid_error(field: NetworkValues, truth: SurfaceDistance, grid: int) -> float:
     axis = np.linspace(-1.0, 1.0, grid, dtype=np.float32)
     plane = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     total = 0.0

@@ -20,12 +20,16 @@ class NetworkValues:
         self._network = pack_network(weights)
 
     def value(self, points: FloatArray) -> FloatArray:
-        """Give f (N,) float32 at points (N, 3) in [-1, 1]^3."""
+        """Give f (N,) float32 at points (N, 3) in [-1, 1]^3; on all processors."""
         from .tracing.network_kernel import evaluate_points
+        from .tracing.parallel import over_slices
 
         values = np.empty(len(points), np.float32)
         places = np.ascontiguousarray(points, np.float32)
-        evaluate_points(self._network, places, values, np.empty((0, 3), np.float32))
+        no_gradients = np.empty((0, 3), np.float32)
+        over_slices(
+            len(places), lambda part: evaluate_points(self._network, places[part], values[part], no_gradients)
+        )
         return values
 
     def changes_sign(self, resolution: int = 48) -> bool:

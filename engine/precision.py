@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .network import NetworkField
+from .network_values import NetworkValues
 from .protocol.weights import NeuralWeights
 from .rounding import rounded_together
 from .sampling import SamplingOptions, SurfaceSampler, training_points
@@ -45,9 +45,9 @@ def _cheap(
 ) -> bool:
     points = SurfaceSampler(truth.source).sample(TRIAL_POINTS, rng)[0]
     level = truth.level(points)
-    before, after = (np.abs(NetworkField(one).value(points) - level) for one in (single, half))
+    before, after = (np.abs(NetworkValues(one).value(points) - level) for one in (single, half))
     anywhere = rng.uniform(-1.0, 1.0, (TRIAL_POINTS, 3))
-    shift = np.abs(NetworkField(single).value(anywhere) - NetworkField(half).value(anywhere)).max()
+    shift = np.abs(NetworkValues(single).value(anywhere) - NetworkValues(half).value(anywhere)).max()
     dear = after.mean() > DEAREST * before.mean()
     dear |= np.quantile(after, 0.95) > DEAREST * np.quantile(before, 0.95)
     return not dear and float(shift) < FARTHEST_SHIFT

@@ -12,7 +12,7 @@ from typing import Any
 from .conversion import ConvertOptions
 from .errors import OptionError
 from .fitting import FitOptions
-from .network import ACTIVATIONS
+from .parameters import GAINS
 from .precision import Precision
 from .protocol.weights import Architecture
 
@@ -53,8 +53,8 @@ def convert_options(
     """
     if preset not in PRESETS:
         raise OptionError(f"There is no preset {preset!r}. Use one of {', '.join(PRESETS)}.")
-    if activation is not None and activation not in ACTIVATIONS:
-        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(ACTIVATIONS)}.")
+    if activation is not None and activation not in GAINS:
+        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(GAINS)}.")
     if samples is not None and samples < SMALLEST_SAMPLES:
         raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
     if not 0 <= seed < 1 << 31:

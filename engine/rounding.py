@@ -14,17 +14,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.linalg import solve_triangular
 
-from .network import ACTIVATIONS
+from .activations import SLOPES, VALUES
 from .protocol.weights import NeuralWeights
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 DAMPING = 1e-3  # of the mean diagonal: how little a number may matter and still be moved at will
 LARGEST = 6.0e4  # float16 ends at 65,504
-OUTPUTS: dict[str, Any] = {"none": lambda z: 1.0 * z, "tanh": torch.tanh}
 MOST_COLUMNS = 1100  # numbers of a layer that are rounded together; wider layers go in groups of units
 
 
@@ -92,8 +90,10 @@ class _Network:
 
     def __init__(self, weights: NeuralWeights, points: FloatArray) -> None:
         self._points = points
-        names = weights.architecture.activation, weights.architecture.output_activation
-        self._hidden, self._last = ACTIVATIONS[names[0]], OUTPUTS[names[1]]
+        self._hidden, self._last = (
+            weights.architecture.activation,
+            weights.architecture.output_activation,
+        )
 
     def value(self, layers: list[FloatArray]) -> FloatArray:
         return self.linearised(layers, len(layers) - 1)[0]
@@ -106,16 +106,10 @@ class _Network:
             if k == chosen:
                 inputs = extended
             activation = self._hidden if k + 1 < len(layers) else self._last
-            hidden, slope = _value_and_slope(activation, extended @ layer.T)
-            slopes.append(slope)
+            sums = extended @ layer.T
+            hidden = VALUES[activation](sums)
+            slopes.append(SLOPES[activation](sums))
         back = slopes[-1]
         for k in range(len(layers) - 1, chosen, -1):
             back = (back @ layers[k][:, :-1]) * slopes[k - 1]
         return hidden[:, 0], inputs, back
-
-
-def _value_and_slope(activation: Any, sums: FloatArray) -> tuple[FloatArray, FloatArray]:
-    place = torch.from_numpy(sums).requires_grad_(True)
-    value = activation(place)
-    slope = torch.autograd.grad(value.sum(), place)[0]
-    return value.detach().numpy(), slope.numpy()

@@ -25,4 +25,6 @@ def test_three_lines_of_numpy_evaluate_the_network(tmp_path, monkeypatch):
     points = np.random.default_rng(0).uniform(-1.0, 1.0, (100, 3))
     scope = {"x": points}
     exec(snippet, scope)
-    assert np.ravel(scope["f"]) == pytest.approx(Field(NeuralWeights.load(path)).value(points), rel=1e-9, abs=1e-12)
+    assert np.ravel(scope["f"]) == pytest.approx(
+        Field(NeuralWeights.load(path)).value(points), rel=1e-9, abs=1e-12
+    )

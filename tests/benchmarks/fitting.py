@@ -29,10 +29,10 @@ from rich.table import Table
 from engine.fitting import FitOptions, fit
 from engine.mesh import check_mesh, to_unit
 from engine.mesh_files import load_mesh
-from engine.network import evaluate
 from engine.presets import SMOOTH
 from engine.sampling import SurfaceSampler
 from engine.sign_doctor import examine
+from engine.torch_network import evaluate
 from tests.benchmarks import _paper_recipe
 
 ROOT = Path(__file__).resolve().parents[2]

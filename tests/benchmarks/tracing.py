@@ -83,7 +83,7 @@ def _tile_rate() -> float:
 def evaluation(console, results, widths, activations) -> None:
     import torch
 
-    from engine.network import NetworkField
+    from engine.network_values import NetworkValues
 
     torch.set_num_threads(1)
     top = peak()
@@ -101,7 +101,7 @@ def evaluation(console, results, widths, activations) -> None:
             points = np.random.default_rng(0).uniform(-1.0, 1.0, (count, 3)).astype(np.float32)
             ours = count / cpu_seconds(lambda t=tracer, p=points: t._value(p))
             gradients = count / cpu_seconds(lambda t=tracer, p=points: t.gradient(p))
-            field, rates = NetworkField(weights), {}
+            field, rates = NetworkValues(weights), {}
             with torch.inference_mode():
                 for batch in TORCH_BATCHES:
                     pieces = np.split(points, count // batch)

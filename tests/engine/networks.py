@@ -49,7 +49,7 @@ def trained(activation="relu"):
 
     from engine.fitting import FitOptions, fit
     from engine.mesh import Mesh, check_mesh, to_unit
-    from engine.network import split_parameters
+    from engine.parameters import split_parameters
     from engine.sign_doctor import examine
 
     parts = [

@@ -11,8 +11,8 @@ from engine.attempts import fit_until_good, notes_of
 from engine.errors import OptionError
 from engine.fitting import FitOptions
 from engine.measure import LOST_DISTANCE, MeasureOptions, measure_errors
-from engine.network import NetworkField
 from engine.network_search import LADDER, LadderSearch, best_within, shortened
+from engine.network_values import NetworkValues
 from engine.protocol.weights import Architecture
 from engine.sign_doctor import examine
 from tests.engine.networks import plane_network
@@ -102,7 +102,7 @@ def test_a_field_without_a_zero_set_has_lost_everything_however_small_its_values
     """|f| below the limit everywhere is no surface: what counts is a change of sign."""
     truth = examine(unit(sphere(2))).truth
     network = plane_network((0.0, 0.0, 0.0), 0.5 * LOST_DISTANCE)
-    errors = measure_errors(NetworkField(network), truth, MeasureOptions(num_points=5000, grid_resolution=8))
+    errors = measure_errors(NetworkValues(network), truth, MeasureOptions(num_points=5000, grid_resolution=8))
     assert errors["surface_mean"] < LOST_DISTANCE and errors["surface_lost"] == 1.0 and collapsed(errors)
 
 
@@ -113,7 +113,7 @@ def test_a_part_of_the_source_that_is_not_there_is_counted():
     plate = trimesh.creation.box((2.0, 2.0, 0.01))
     truth = examine(unit(from_trimesh(trimesh.util.concatenate([plate, far])))).truth
     network = plane_network((0.0, 0.0, 1.0), -float(truth.mesh.vertices[:8, 2].mean()))
-    errors = measure_errors(NetworkField(network), truth, MeasureOptions(num_points=5000, grid_resolution=8))
+    errors = measure_errors(NetworkValues(network), truth, MeasureOptions(num_points=5000, grid_resolution=8))
     assert errors["missing_parts"] == 1.0 and 0.0 < errors["surface_lost"] < 0.1
 
 

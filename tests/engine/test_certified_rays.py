@@ -50,7 +50,7 @@ def fitted(name):
 
     from engine.fitting import FitOptions, fit
     from engine.mesh import Mesh, check_mesh, to_unit
-    from engine.network import split_parameters
+    from engine.parameters import split_parameters
     from engine.sign_doctor import examine
 
     parts, activation = thin_shapes()[name]

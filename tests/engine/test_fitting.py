@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from engine.cpu_optimizer import CpuSoap
+from engine.cpu_optimizer import CpuSoap, SoapOptions
 from engine.errors import FitError, OptionError
 from engine.fitting import FitOptions, fit, learning_rate
 from engine.fused_step import FusedStep
 from engine.hard_samples import HardOptions, HardSamples
-from engine.losses import LossOptions, torch_step
-from engine.network import ACTIVATIONS, evaluate, initial_parameters, parameter_mask
-from engine.optimizer import Soap, SoapOptions
+from engine.losses import LossOptions
+from engine.parameters import initial_parameters, parameter_mask
 from engine.protocol.weights import Architecture
 from engine.sampling import SamplePool, SamplingOptions, SurfaceSampler
 from engine.sign_doctor import examine
 from engine.signed_distance import SurfaceDistance
-from engine.trainers import CpuTrainer, TorchTrainer
+from engine.torch_network import ACTIVATIONS, evaluate, torch_step
+from engine.torch_optimizer import Soap
+from engine.torch_trainer import TorchTrainer
+from engine.trainers import CpuTrainer
 from tests.engine.shapes import sphere, triangle, unit
 
 SMALL = FitOptions(
@@ -67,17 +69,17 @@ def random_samples(count, generator):
 
 def compare_steps(architecture, loss, parameters, samples):
     with ThreadPoolExecutor(2) as pool:
-        value, gradient = FusedStep(architecture, loss, pool)(parameters.numpy(), samples.numpy())
-    other_value, other = torch_step(architecture, loss)(parameters, samples)
+        value, gradient = FusedStep(architecture, loss, pool)(parameters, samples.numpy())
+    other_value, other = torch_step(architecture, loss)(torch.from_numpy(parameters), samples)
     assert value == pytest.approx(float(other_value), rel=1e-5)
     # float32 sums of 1000 terms in another order, and activations to 2e-7
-    masked = torch.from_numpy(gradient) * parameter_mask(architecture)
+    masked = torch.from_numpy(gradient * parameter_mask(architecture))
     assert torch.allclose(masked, other, rtol=1e-3, atol=2e-5 * float(other.abs().max()))
 
 
 def test_fused_step_does_not_depend_on_the_number_of_threads():
     architecture = Architecture()
-    parameters, samples = initial_parameters(architecture, 0).numpy(), torch.rand(3000, 5).numpy()
+    parameters, samples = initial_parameters(architecture, 0), torch.rand(3000, 5).numpy()
     gradients = []
     for threads in (1, 3):
         with ThreadPoolExecutor(threads) as pool:
@@ -88,8 +90,11 @@ def test_fused_step_does_not_depend_on_the_number_of_threads():
 def test_optimizer_on_the_cpu_takes_the_steps_of_the_one_in_torch():
     architecture = Architecture(width=30, depth=3)
     generator = torch.Generator().manual_seed(6)
-    mask = parameter_mask(architecture)
-    ours, theirs = initial_parameters(architecture, 1).numpy().copy(), initial_parameters(architecture, 1)
+    mask = torch.from_numpy(parameter_mask(architecture))
+    ours, theirs = (
+        initial_parameters(architecture, 1),
+        torch.from_numpy(initial_parameters(architecture, 1)),
+    )
     first, last = ours.copy(), None
     noise = torch.randn(25, *mask.shape, generator=generator) * mask
     with ThreadPoolExecutor(2) as pool:

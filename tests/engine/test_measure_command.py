@@ -13,7 +13,7 @@ from engine.commands.measure import command
 from engine.measure import MeasureOptions
 from engine.measure_paper import IMPORTANCE, importance_points, measure_as_the_paper
 from engine.mesh import UnitMesh
-from engine.network import NetworkField
+from engine.network_values import NetworkValues
 from engine.signed_distance import SurfaceDistance
 from tests.engine.keras_files import write_keras_2
 from tests.engine.networks import octahedron
@@ -54,7 +54,7 @@ def shifted(offset):
 
 def test_papers_errors_have_their_closed_forms(truth):
     errors = measure_as_the_paper(
-        NetworkField(shifted(0.01)), truth, MeasureOptions(num_points=20_000), grid=24
+        NetworkValues(shifted(0.01)), truth, MeasureOptions(num_points=20_000), grid=24
     )
     assert errors["paper_surface"] == pytest.approx(0.01, abs=1e-6)  # f is the offset all over the surface
     axis = np.linspace(-1.0, 1.0, 24)

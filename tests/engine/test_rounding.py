@@ -8,7 +8,7 @@ import pytest
 
 from engine.mesh import check_mesh, to_unit
 from engine.mesh_files import load_mesh
-from engine.network import NetworkField
+from engine.network_values import NetworkValues
 from engine.precision import DEAREST, stored
 from engine.protocol.weights import Architecture, NeuralWeights
 from engine.rounding import rounded_plainly, rounded_together
@@ -32,7 +32,7 @@ def points(truth):
 
 
 def shift(one, other, places):
-    return float(np.abs(NetworkField(one).value(places) - NetworkField(other).value(places)).mean())
+    return float(np.abs(NetworkValues(one).value(places) - NetworkValues(other).value(places)).mean())
 
 
 def test_rounding_together_moves_the_field_a_third_as_far_as_one_by_one(truth, points):
@@ -56,7 +56,7 @@ def test_what_is_stored_is_what_was_measured(points):
 def test_half_precision_is_taken_where_it_is_cheap_and_single_where_asked(truth):
     half = stored(SPOT, truth, "auto")
     places = SurfaceSampler(truth.source).sample(50_000, np.random.default_rng(4))[0]
-    before, after = (np.abs(NetworkField(one).value(places)).mean() for one in (SPOT, half))
+    before, after = (np.abs(NetworkValues(one).value(places)).mean() for one in (SPOT, half))
     assert half.float16 and after < DEAREST * before
     assert len(half.to_bytes()) < 18_000
     assert stored(SPOT, truth, "float32") is SPOT

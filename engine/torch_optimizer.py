@@ -9,21 +9,10 @@ iteration every few steps. Layers of one shape are stacked and done together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoapOptions:
-    """Constants of the optimiser."""
-
-    momentum: float = 0.95
-    second_momentum: float = 0.95
-    shampoo_momentum: float = 0.95
-    basis_interval: int = 20  # steps between turns of the bases
-    epsilon: float = 1e-8
+from .cpu_optimizer import SoapOptions
 
 
 class Soap:

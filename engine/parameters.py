@@ -1,0 +1,107 @@
+"""A network's numbers while it is fitted, and as the arrays of a weights file.
+
+While it is fitted all layers are one array (depth + 1, rows, rows + PADDING), padded with zeros, whose column `rows`
+holds the biases: one stack for the optimiser, and rows in multiples of the fused step's vectors.
+Activations have no parameters: the sharpness of softplus and the frequency of sine are part of the first
+weights, and training moves them from there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import OptionError
+from .protocol.weights import Activation, Architecture, NeuralWeights
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+PADDING = 16  # numbers in a vector of the fused step
+# Standard deviation of a hidden weight times sqrt(fan in), and factor on the first layer: they keep the
+# variance of what passes through, and set how sharp the first features are.
+GAINS: dict[Activation, tuple[float, float]] = {
+    "relu": (1.4142, 1.0),
+    "leaky_relu": (1.4142, 1.0),
+    "elu": (1.2, 1.0),
+    "softplus": (1.4142, 8.0),
+    "tanh": (1.5, 1.5),
+    "sigmoid": (4.0, 4.0),
+    "sine": (1.4142, 3.0),
+    "silu": (1.7, 3.0),
+    "gelu": (1.0, 10.0),
+    "hard_gelu": (1.0, 5.0),
+}
+
+
+def num_rows(architecture: Architecture) -> int:
+    """Give the padded width: a multiple of PADDING."""
+    return PADDING * math.ceil(max(architecture.width, 1) / PADDING)
+
+
+def initial_parameters(architecture: Architecture, seed: int) -> FloatArray:
+    """Give random parameters (depth + 1, rows, rows + PADDING) float32, zero where padded; equal seeds give equal bits.
+
+    Raises:
+        OptionError: The architecture is none that can be fitted.
+    """
+    check_plain(architecture)
+    rng = np.random.default_rng(seed)
+    gain, first = GAINS[architecture.activation]
+    rows = num_rows(architecture)
+    parameters = _zeros(architecture)
+    for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
+        scale = gain * (first if k == 0 else 1.0) / fan_in**0.5
+        if k == architecture.depth:
+            scale /= 4.0 * first
+        parameters[k, :out, :fan_in] = scale * rng.standard_normal((out, fan_in))
+        if k == 0:
+            parameters[k, :out, rows] = 0.5 * scale * rng.standard_normal(out)
+    return parameters
+
+
+def parameter_mask(architecture: Architecture) -> FloatArray:
+    """Give ones where a parameter is used and zeros where it is padding."""
+    mask = _zeros(architecture)
+    for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
+        mask[k, :out, :fan_in] = 1.0
+        mask[k, :out, num_rows(architecture)] = 1.0
+    return mask
+
+
+def split_parameters(
+    parameters: FloatArray, architecture: Architecture
+) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+    """Give weights (out, in) and biases (out,) as float32 arrays."""
+    array = parameters.astype(np.float32)
+    shapes = list(enumerate(architecture.layer_shapes()))
+    weights = tuple(array[k, :out, :fan_in].copy() for k, (out, fan_in) in shapes)
+    return weights, tuple(array[k, :out, num_rows(architecture)].copy() for k, (out, _) in shapes)
+
+
+def join_parameters(weights: NeuralWeights) -> FloatArray:
+    """Give a weights file's layers as parameters (depth + 1, rows, rows + PADDING)."""
+    check_plain(weights.architecture)
+    parameters = _zeros(weights.architecture)
+    for k, (matrix, bias) in enumerate(zip(weights.weights, weights.biases)):
+        out, fan_in = matrix.shape
+        parameters[k, :out, :fan_in] = matrix
+        parameters[k, :out, num_rows(weights.architecture)] = bias
+    return parameters
+
+
+def check_plain(architecture: Architecture) -> None:
+    """Refuse a network that this version neither fits nor measures.
+
+    Raises:
+        OptionError: It has another input than x, y, z, or an encoding, or skips.
+    """
+    if architecture.inputs != 3 or architecture.encoding != "none" or architecture.skips:
+        raise OptionError("Only networks of x, y, z without skips and encoding can be fitted and measured.")
+
+
+def _zeros(architecture: Architecture) -> FloatArray:
+    rows = num_rows(architecture)
+    return np.zeros((architecture.depth + 1, rows, rows + PADDING), np.float32)
