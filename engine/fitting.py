@@ -86,12 +86,18 @@ def fit(truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState]
     Raises:
         FitError: The loss is no longer a number.
     """
+    return fit_with(_trainer(options), truth, options, report)
+
+
+def fit_with(
+    trainer: Trainer, truth: SurfaceDistance, options: FitOptions, report: Callable[[FitState], None]
+) -> FloatArray:
+    """Train by a given trainer and close it; see `fit`."""
     num_chunks = math.ceil(options.num_samples / CHUNK_SIZE)
     chunk_size = math.ceil(options.num_samples / num_chunks)
     pool = SamplePool(
         truth, options.sampling, num_chunks=num_chunks, chunk_size=chunk_size, seed=options.seed
     )
-    trainer = _trainer(options)
     try:
         return _train(trainer, pool, options, report)
     finally:
