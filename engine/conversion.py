@@ -35,6 +35,7 @@ from .protocol.weights import Architecture, Description, NeuralWeights, Source, 
 from .report import conversion_report, report_bytes
 from .sampling import SurfaceSampler
 from .sign_doctor import Diagnosis, examine
+from .signed_distance import use_device
 from .zero_set_box import zero_set_box
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
     announcer = Announcer(tell, options.fit.num_steps)
     loaded = announcer.during("reading", 0.0, lambda: load_mesh(source))
     mesh = announcer.during("checking", 0.02, lambda: check_mesh(loaded))
+    use_device(options.fit.device)
     diagnosis = announcer.during("checking", 0.03, lambda: examine(to_unit(mesh), options.threads))
     announcer.phase("sampling", 0.04)
     best, attempts = _Job(mesh, diagnosis, options, announcer).run()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from engine.errors import DeviceError
 from engine.sign_doctor import SHELL_HALF_THICKNESS, examine
-from engine.signed_distance import SurfaceDistance
+from engine.signed_distance import SurfaceDistance, use_device
 from tests.engine.shapes import box, from_trimesh, mesh, sheet, sphere, triangle, unit, winding_numbers
 
 ROUNDING = 2e-6  # float32 coordinates up to 1, a handful of operations
@@ -30,6 +31,23 @@ def test_known_reach_and_number_of_threads_change_nothing():
     plain = SurfaceDistance(cube, threads=1).signed_distance(points)
     assert np.array_equal(plain, SurfaceDistance(cube, threads=3).signed_distance(points))
     assert np.array_equal(plain, SurfaceDistance(cube).signed_distance(points, np.abs(plain) + 1e-4))
+
+
+@pytest.mark.parametrize("rule", ["winding", "normals"])
+def test_copies_of_the_arrays_as_on_a_gpu_change_nothing(rule):
+    cube = unit(box())
+    points = np.random.default_rng(2).uniform(-1.0, 1.0, (100_000, 3))
+    truth, copying = SurfaceDistance(cube, rule), SurfaceDistance(cube, rule)
+    copying._shared = False
+    assert np.array_equal(truth.signed_distance(points), copying.signed_distance(points))
+    for one, other in zip(truth.nearest(points), copying.nearest(points)):
+        assert np.array_equal(one, other)
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(DeviceError, match="no device cuda:7"):
+        use_device("cuda:7")
+    use_device("cpu")
 
 
 def test_a_reach_that_is_too_short_is_searched_again():
