@@ -32,7 +32,10 @@ GAINS: dict[Activation, tuple[float, float]] = {
     "sine": (1.4142, 3.0),
     "silu": (1.7, 3.0),
     "gelu": (1.0, 10.0),
-    "hard_gelu": (1.0, 5.0),
+    "hard_gelu": (
+        1.0,
+        1.0,
+    ),  # 5 learns faster at first, and bends so sharply inside that bounds of it are worth nothing
 }
 
 

@@ -20,8 +20,8 @@ SMALLEST_SAMPLES = 10_000
 # as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
 SMOOTH = Architecture(activation="hard_gelu")
 PRESETS: dict[str, FitOptions] = {
-    "draft": FitOptions(architecture=SMOOTH, num_steps=3000, num_samples=1 << 20),
-    "standard": FitOptions(architecture=SMOOTH, num_steps=16000, num_samples=1 << 21),
+    "draft": FitOptions(architecture=SMOOTH, num_steps=3500, num_samples=1 << 20),
+    "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
     "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
 }
 
