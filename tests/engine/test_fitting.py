@@ -177,12 +177,12 @@ def test_trainers_on_the_cpu_and_in_torch_go_the_same_way():
     arguments = architecture, 0, LossOptions(), SoapOptions(basis_interval=5)
     ours, theirs = CpuTrainer(*arguments, threads=2), TorchTrainer(*arguments, "cpu")
     generator = torch.Generator().manual_seed(7)
-    for _ in range(30):
+    for _ in range(40):
         samples = random_samples(512, generator)
         samples[:, 3] = samples[:, :3].norm(dim=1) - 0.7
         for trainer in (ours, theirs):
             trainer.step(samples.numpy(), 5e-3)
-    assert ours.loss() == pytest.approx(theirs.loss(), rel=0.05)  # 30 float32 steps that part slowly
+    assert ours.loss() == pytest.approx(theirs.loss(), rel=0.05)  # 40 float32 steps that part slowly
     assert ours.loss() < 0.1  # it began at 0.4 or more
     ours.close()
 
