@@ -22,8 +22,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 class HardOptions:
     """What is hard, and how much of it; lengths are in unit space."""
 
-    share: float = 0.15  # of each batch
-    num_searches: int = 14  # in a fit
+    share: float = 0.2  # of each batch
+    num_searches: int = 30  # in a fit
     farther_than: float = 0.05  # from the surface: nearer samples are many as it is
     least_error: float = 0.01
     fewest: int = 8000  # where more are found the worst quarter is kept, but not fewer than this

@@ -21,7 +21,7 @@ SMALLEST_SAMPLES = 10_000
 SMOOTH = Architecture(activation="hard_gelu")
 PRESETS: dict[str, FitOptions] = {
     "draft": FitOptions(architecture=SMOOTH, num_steps=3500, num_samples=1 << 20),
-    "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
+    "standard": FitOptions(architecture=SMOOTH, num_steps=26000, num_samples=1 << 21),
     "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
 }
 
