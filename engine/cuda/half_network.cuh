@@ -129,13 +129,14 @@ NI void half_tile(const Network& network, const uint32_t* words, const float* bi
             }
             NI_EACH_LANE(lane)
             {
+                float all[8];
+#pragma unroll
+                for (int c = 0; c < 8; ++c)
+                    all[c] = sums.main[c / 4][lane].part[c % 4] + sums.cross[c / 4][lane].part[c % 4] * (1.0f / HALF_SCALE);
+                activate_all<8>(network.activation, all);
 #pragma unroll
                 for (int n = 0; n < 2; ++n) {
-                    float h[4];
-#pragma unroll
-                    for (int c = 0; c < 4; ++c)
-                        h[c] = activate(network.activation,
-                                        sums.main[n][lane].part[c] + sums.cross[n][lane].part[c] * (1.0f / HALF_SCALE));
+                    const float* h = all + 4 * n;
                     if (layer == network.depth - 1) {
                         const float* row = last + 16 * pair + 8 * n + 2 * (lane & 3);
                         dot_near[lane] += row[0] * h[0] + row[1] * h[1];

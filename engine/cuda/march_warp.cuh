@@ -41,7 +41,7 @@ NI void finish(const MarchArguments& args, Lane& lane, double t)
 }
 
 // Go on to instances until one must be looked at; false: the ray is done.
-NI bool next_instance(const MarchArguments& args, Lane& lane)
+NI_CALL bool next_instance(const MarchArguments& args, Lane& lane)
 {
     while (true) {
         lane.span = next_span(args.instances, lane.origin, lane.direction, lane.best, lane.span);
@@ -62,7 +62,7 @@ NI bool next_instance(const MarchArguments& args, Lane& lane)
 }
 
 // Take ray number `ray`; the lane is busy afterwards where its ray needs a look.
-NI void take_ray(const MarchArguments& args, Lane& lane, int ray)
+NI_CALL void take_ray(const MarchArguments& args, Lane& lane, int ray)
 {
     lane.ray = ray;
     lane.found = -1;
@@ -89,7 +89,7 @@ NI void take_ray(const MarchArguments& args, Lane& lane, int ray)
 }
 
 // Use a value; the lane is done where its ray is.
-NI void use_value(const MarchArguments& args, Lane& lane, float value, bool half)
+NI_CALL void use_value(const MarchArguments& args, Lane& lane, float value, bool half)
 {
     const int outcome = take(lane.state, args.grid, value, half, args.rays.any_hit != 0);
     if (outcome == EVALUATE) return;

@@ -30,8 +30,8 @@ NI float encoded_input(const Network& network, int k, const float point[3])
 {
     if (k < network.inputs) return k == 0 ? point[0] : k == 1 ? point[1] : k == 2 ? point[2] : network.time;
     const int feature = k - network.inputs;
-    if (feature < network.features) return sinf(encoding_phase(network, feature, point));
-    if (feature < 2 * network.features) return cosf(encoding_phase(network, feature - network.features, point));
+    if (feature < network.features) return fast_sin(encoding_phase(network, feature, point));
+    if (feature < 2 * network.features) return fast_cos(encoding_phase(network, feature - network.features, point));
     return 0.0f;
 }
 
@@ -47,7 +47,7 @@ NI void write_encoding(const Network& network, const float point[3], float* out,
             float factor = 0.0f;
             if (feature >= 0) {
                 const float phase = encoding_phase(network, row, point);
-                factor = cosine ? -sinf(phase) : cosf(phase);
+                factor = cosine ? -fast_sin(phase) : fast_cos(phase);
             }
             for (int axis = 0; axis < 3; ++axis) {
                 const float turn = feature >= 0 ? factor * network.encoding.get()[4 * row + axis] : k == axis ? 1.0f : 0.0f;
@@ -100,13 +100,16 @@ NI void evaluate_network(const Network& network, const float* weights, const flo
         for (int first = 0; first < rows; first += TILE_ROWS) {
             float sums[TILE_ROWS][CHANNELS];
             weights = sum_tile<CHANNELS, TILE_ROWS>(weights, source, width, encoded, size, stride, sums);
+            float h[TILE_ROWS];
+#pragma unroll
+            for (int r = 0; r < TILE_ROWS; ++r) h[r] = sums[r][0];
+            activate_all<TILE_ROWS>(network.activation, h);
 #pragma unroll
             for (int r = 0; r < TILE_ROWS; ++r) {
-                const float z = sums[r][0];
                 float* out = target + (first + r) * CHANNELS * stride;
-                out[0] = activate(network.activation, z);
+                out[0] = h[r];
                 if (CHANNELS == 4) {
-                    const float steep = slope(network.activation, z);
+                    const float steep = slope(network.activation, sums[r][0]);
 #pragma unroll
                     for (int c = 1; c < CHANNELS; ++c) out[c * stride] = steep * sums[r][c];
                 }

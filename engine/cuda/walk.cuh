@@ -140,7 +140,7 @@ NI int look_inside(RayState& ray, const Grid& grid, int row, double t, double le
 }
 
 // Go on from t, where the field is f within `error` (no number: not known), until the field must be looked at.
-NI int walk(RayState& ray, const Grid& grid, double t, double f, double error, bool any_hit)
+NI_CALL int walk(RayState& ray, const Grid& grid, double t, double f, double error, bool any_hit)
 {
     const int resolution = grid.resolution;
     const double size = 2.0 / resolution, nudge = NUDGE / ray.speed;
