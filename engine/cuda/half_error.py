@@ -37,7 +37,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 MARGIN = 2.0
 ACTIVATION_ERROR = 1e-6
-MOST_PLACES = 20_000  # looked at; all of them differ by a few percent from their neighbours
+MOST_PLACES = 4000  # looked at: neighbours differ by a few percent
 
 
 def allowance(weights: NeuralWeights, grid: PackedGrid, time: float = 0.0) -> float:

@@ -58,9 +58,7 @@ RAYS = _struct(
     ("count", "i4"),
     ("any_hit", "i4"),
 )
-INSTANCE = _struct(
-    ("unit_from_world", "f8", (12,)), ("box", "f8", (6,)), ("network", "i4"), ("object", "i4")
-)
+INSTANCE = _struct(("unit_from_world", "f8", (12,)), ("box", "f8", (6,)), ("network", "i4"), ("object", "i4"))
 TREE_NODE = _struct(("box", "f8", (6,)), ("first", "i4"), ("members", "i4"))
 INSTANCES = _struct(
     ("nodes", POINTER), ("order", POINTER), ("instances", POINTER), ("count", "i4"), ("network", "i4")

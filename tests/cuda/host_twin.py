@@ -94,9 +94,7 @@ def march(weights, grid, origins, directions, t_min, t_max, any_hit=False, half_
         arguments["rays"][name] = address(array)
     arguments["rays"]["count"], arguments["rays"]["any_hit"] = len(o), any_hit
     t_hit, queue, counts = np.full(len(o), np.nan), np.zeros(1, np.int32), np.zeros(3, np.uint64)
-    arguments["t_hit"], arguments["queue"], arguments["counts"] = (
-        address(a) for a in (t_hit, queue, counts)
-    )
+    arguments["t_hit"], arguments["queue"], arguments["counts"] = (address(a) for a in (t_hit, queue, counts))
     arguments["use_half"] = half_error is not None
     run(f"march_{data.width}", arguments)
     return t_hit, counts

@@ -16,7 +16,13 @@ from tests.engine.networks import octahedron, random_network
 ARCHITECTURES = {
     "skips": {"skips": (1, 3), "width": 16, "depth": 4},
     "fourier": {"encoding": "fourier", "fourier_features": 6, "width": 24, "depth": 2},
-    "fourier and skips": {"encoding": "fourier", "fourier_features": 9, "width": 16, "depth": 3, "skips": (2,)},
+    "fourier and skips": {
+        "encoding": "fourier",
+        "fourier_features": 9,
+        "width": 16,
+        "depth": 3,
+        "skips": (2,),
+    },
     "width 7": {"width": 7, "depth": 2},
     "width 1": {"width": 1, "depth": 1},
     "width 64": {"width": 64, "depth": 2},
@@ -49,7 +55,13 @@ def test_every_struct_is_laid_out_as_python_believes():
 def test_constants_of_the_march_are_those_of_the_cpu_backend():
     seen = np.zeros(8)
     host_twin.library().march_constants(seen.ctypes.data_as(host_twin.ctypes.c_void_p))
-    walk = (cell_walk.SHORTEST_STEP, cell_walk.PATIENCE, cell_walk.NARROW, cell_walk.FLATTEST, cell_walk.CAUTION)
+    walk = (
+        cell_walk.SHORTEST_STEP,
+        cell_walk.PATIENCE,
+        cell_walk.NARROW,
+        cell_walk.FLATTEST,
+        cell_walk.CAUTION,
+    )
     assert list(seen) == [ray_state.TOLERANCE, ray_state.NUDGE, *walk, march_kernel.MOST_REFINEMENTS]
 
 
@@ -68,7 +80,9 @@ def test_activations_and_slopes_are_the_reference_ones(name):
     # what the CPU backend's kernels promise too (kernel_math), and what `half_error` counts with
     assert (np.abs(value - VALUES[name](z.astype(np.float64))) / size).max() < ACTIVATION_ERROR
     kinked = (name in ("relu", "leaky_relu", "elu")) & (z == 0.0)
-    assert (np.abs(slope - SLOPES[name](z.astype(np.float64)))[~kinked] / size[~kinked]).max() < ACTIVATION_ERROR
+    assert (
+        np.abs(slope - SLOPES[name](z.astype(np.float64)))[~kinked] / size[~kinked]
+    ).max() < ACTIVATION_ERROR
 
 
 @pytest.mark.parametrize("activation", [name for name in ACTIVATION_CODES if name != "none"])
@@ -113,5 +127,7 @@ def test_matrix_unit_evaluates_every_architecture(name):
     field, where = Field(weights, 0.3), points(450)
     values = host_twin.evaluate(weights, where, half=True, time=0.3)
     scale = max(1.0, np.abs(field.value(where)).max(), np.abs(field.gradient(where)).max())
-    assert np.abs(values - field.value(where)).max() < 1e-5 * scale  # the derived bound is tested beside its derivation
+    assert (
+        np.abs(values - field.value(where)).max() < 1e-5 * scale
+    )  # the derived bound is tested beside its derivation
     assert not np.array_equal(values, host_twin.evaluate(weights, where, time=0.3))
