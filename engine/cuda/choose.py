@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from .archive import KernelArchive, find_archive
-from .bindings_.device import BindingsDriver
+from .bindings_device import BindingsDriver
 from .device import OLDEST_CAPABILITY, DeviceInfo, Driver
 from .errors import DeviceLostError, DeviceMemoryError, NoDeviceError
-from .pycuda_.device import PycudaDriver
+from .pycuda_device import PycudaDriver
 from .session import CudaSession
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,12 @@ def ordered(devices: Sequence[DeviceInfo], preference: str) -> list[DeviceInfo]:
     ranked = sorted(devices, key=lambda info: (-info.memory_bytes, info.index))
     if not preference or not devices:
         return ranked
-    chosen = [d for d in ranked if str(d.index) == preference or preference.lower() in d.name.lower()]
+    by_number = preference.isdigit()
+    chosen = [
+        d
+        for d in ranked
+        if (str(d.index) == preference if by_number else preference.lower() in d.name.lower())
+    ]
     if not chosen:
         names = ", ".join(f"{d.index} ({d.name})" for d in devices)
         raise NoDeviceError(f"there is no GPU {preference!r}, which {VARIABLE} asks for; there are: {names}")

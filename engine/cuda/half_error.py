@@ -91,8 +91,8 @@ def _layer_error(weights: NeuralWeights, k: int, inputs: FloatArray, before: Flo
         unit = (fan_in + 2) * 2.0**-24
     else:
         unit = 3.0 * 2.0**-22 + (fan_in + -(-fan_in // 16) + 4) * 2.0**-23
-    magnitudes: FloatArray = np.abs(inputs) @ matrix.T + bias
-    return unit * magnitudes
+    error: FloatArray = unit * (np.abs(inputs) @ matrix.T + bias)
+    return error
 
 
 def _name(weights: NeuralWeights, k: int) -> str:
@@ -104,17 +104,20 @@ def _forward(
     weights: NeuralWeights, points: FloatArray, time: float
 ) -> tuple[list[FloatArray], list[FloatArray], int]:
     """Give each layer's sums, each layer's inputs, and the size of the encoding."""
-    arch, first = weights.architecture, np.asarray(points, np.float64)
+    arch = weights.architecture
+    first: FloatArray = np.asarray(points, np.float64)
     if arch.inputs == 4:
         first = np.concatenate([first, np.full((len(first), 1), time)], axis=1)
     if weights.fourier_matrix is not None:
         phase = 2.0 * np.pi * first @ weights.fourier_matrix.astype(np.float64).T
         first = np.concatenate([first, np.sin(phase), np.cos(phase)], axis=1)
-    hidden, befores, inputs = first, [], []
+    hidden = first
+    befores: list[FloatArray] = []
+    inputs: list[FloatArray] = []
     for k, (matrix, bias) in enumerate(zip(weights.weights, weights.biases)):
         if k in arch.skips:
             hidden = np.concatenate([hidden, first], axis=1)
         inputs.append(hidden)
         befores.append(hidden @ matrix.T.astype(np.float64) + bias)
         hidden = VALUES[_name(weights, k)](befores[-1])
-    return befores, inputs, first.shape[1]
+    return befores, inputs, int(first.shape[1])
