@@ -81,7 +81,9 @@ def _rounded(words: int) -> int:
     return 4 * (-(-words // 4) * 4)
 
 
-def _place(session: CudaSession, plan: MemoryPlan, blocks: int, arguments: Array) -> DeviceArray | None:
+def place_scratch(
+    session: CudaSession, plan: MemoryPlan, blocks: int, arguments: Array
+) -> DeviceArray | None:
     """Fill in where scratch lies; gives the memory that must outlive the launch."""
     arguments["scratch_in_shared"] = plan.scratch_in_shared
     arguments["weights_in_shared"] = plan.weights_in_shared
@@ -111,7 +113,7 @@ def evaluate(
     name = f"evaluate_{network.data.width}"
     blocks = session.resident_blocks("evaluate", name, THREADS, plan.shared_bytes)
     blocks = min(blocks, -(-count // THREADS))
-    scratch = _place(session, plan, blocks, arguments)
+    scratch = place_scratch(session, plan, blocks, arguments)
     session.launch("evaluate", name, blocks, THREADS, plan.shared_bytes, arguments)
     result = session.download(values, (count,), np.float32)
     del scratch
@@ -150,12 +152,13 @@ def march(
     network: DeviceNetwork,
     grid: DeviceGrid,
     rays: DeviceRays,
-    t_hit: DeviceArray,
+    t_hit: DeviceArray | None,
     any_hit: bool = False,
     use_half: bool = True,
     scene: Array | None = None,
     objects: DeviceArray | None = None,
     counts: DeviceArray | None = None,
+    keep: list[DeviceArray | None] | None = None,
 ) -> None:
     """Begin the march of rays.
 
@@ -164,12 +167,13 @@ def march(
         network: The network.
         grid: Its step grid.
         rays: In unit space, or in world space if there is a `scene`.
-        t_hit: Out, (N,) float64.
+        t_hit: Out, (N,) float64; may be None with a scene, whose rays are shortened.
         any_hit: Whether any crossing will do.
         use_half: Whether the matrix unit may be used on the way.
         scene: An `Instances` struct.
         objects: Out, (N,) int32, numbers of instances, with a scene.
         counts: Out, three uint64: values in full and in half precision, and rays.
+        keep: Gets the memory that must outlive the launch; without it the work is waited for.
     """
     use_half = use_half and network.has_half
     arguments = np.zeros(1, layouts.MARCH_ARGUMENTS)
@@ -178,7 +182,7 @@ def march(
     if scene is not None:
         arguments["instances"] = scene
     queue = session.zeros(4)
-    arguments["t_hit"], arguments["queue"] = t_hit.address, queue.address
+    arguments["t_hit"], arguments["queue"] = t_hit.address if t_hit else 0, queue.address
     arguments["object"] = objects.address if objects else 0
     arguments["counts"] = counts.address if counts else 0
     arguments["use_half"] = use_half
@@ -186,7 +190,9 @@ def march(
     name = f"march_{network.data.width}"
     blocks = session.resident_blocks("march", name, THREADS, plan.shared_bytes)
     blocks = max(1, min(blocks, -(-rays.count // THREADS)))
-    scratch = _place(session, plan, blocks, arguments)
+    scratch = place_scratch(session, plan, blocks, arguments)
     session.launch("march", name, blocks, THREADS, plan.shared_bytes, arguments)
-    session.device.synchronize()  # the queue and the scratch are given back after this
-    del scratch, queue
+    if keep is not None:
+        keep += [queue, scratch]
+    else:
+        session.device.synchronize()  # the queue and the scratch are given back after this

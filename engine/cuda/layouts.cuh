@@ -75,7 +75,7 @@ struct MarchArguments {
     Grid grid;
     Rays rays;
     Instances instances;         // count 0: the rays are in unit space
-    Pointer<double> t_hit;       // out (N,); inf on a miss; a scene's march changes only what it hits
+    Pointer<double> t_hit;       // out (N,), inf on a miss; a scene's march changes only what it hits, and 0 will do for it
     Pointer<int32_t> object;     // out (N,) or 0: the number of the instance
     Pointer<int32_t> queue;      // 0 at the start: the next ray
     Pointer<uint64_t> counts;    // out (3,) or 0: values in full and in half precision, and rays
@@ -116,7 +116,7 @@ struct CastArguments {
     Pointer<const TreeNode> nodes;
     Pointer<const int32_t> order;
     Pointer<const MeshInstance> meshes;
-    Pointer<double> t_hit;          // out (N,)
+    Pointer<double> t_hit;          // out (N,); 0: only t_max changes, to the hit or to -1 where any hit will do
     Pointer<int32_t> object;        // out (N,): the number of the instance, -1 on a miss
     Pointer<int32_t> face;          // out (N,)
     Pointer<float> barycentric;     // out (N, 2): weights of the first and second corner

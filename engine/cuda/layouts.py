@@ -113,6 +113,87 @@ CAST_ARGUMENTS = _struct(
     ("count", "i4"),
     ("unused", "i4"),
 )
+CAMERA = _struct(
+    ("world_from_clip", "f8", (16,)),
+    ("clip_from_world", "f8", (16,)),
+    ("view_row", "f8", (4,)),
+    ("pixel", "f8"),
+    ("width", "i4"),
+    ("height", "i4"),
+)
+MATERIAL = _struct(
+    ("base_color", "f4", (3,)),
+    ("emission", "f4", (3,)),
+    ("metallic", "f4"),
+    ("ior", "f4"),
+    ("alpha", "f4"),
+    ("shines", "i4"),
+    ("shares", "f4", (3, 64)),
+)
+LIGHT_TYPES = ("SUN", "POINT", "SPOT", "AREA")
+LIGHT = _struct(
+    *((name, "f8", (3,)) for name in ("center", "x", "y", "facing")),
+    ("duals", "f8", (6,)),
+    ("dual_norms", "f8", (2,)),
+    ("light_from_world", "f8", (9,)),
+    ("power", "f8", (3,)),
+    *((name, "f8") for name in ("radius", "edge", "smooth", "spread_tangent", "spread_gain")),
+    *((name, "i4") for name in ("type", "cast_shadow", "is_round", "spreads_all")),
+)
+MESH_SURFACE = _struct(
+    ("world_from_object", "f8", (12,)),
+    ("object_from_world", "f8", (12,)),
+    ("bias", "f8"),
+    ("size", "f8"),
+    *((name, "i4") for name in ("start", "first_slot", "num_slots", "unused")),
+)
+TILE_ARRAYS: dict[str, tuple[str, int]] = {  # name -> type and numbers of a pixel
+    "origins": ("f8", 3),
+    "directions": ("f8", 3),
+    "t_max": ("f8", 1),
+    "pixel_sizes": ("f8", 1),
+    "pixel_growths": ("f8", 1),
+    "t_native": ("f8", 1),
+    "t_neural": ("f8", 1),
+    "native_object": ("i4", 1),
+    "neural_object": ("i4", 1),
+    "face": ("i4", 1),
+    "barycentric": ("f4", 2),
+    "points": ("f8", 3),
+    "geometric": ("f8", 3),
+    "normals": ("f8", 3),
+    "lift": ("f8", 3),
+    "bias": ("f8", 1),
+    "material": ("i4", 1),
+    "object": ("i4", 1),
+    "shadow_origins": ("f8", 3),
+    "shadow_directions": ("f8", 3),
+    "shadow_t_max": ("f8", 1),
+    "contribution": ("f4", 3),
+    "color": ("f4", 4),
+    "planes": ("f4", 10),
+}
+FRAME = _struct(
+    ("camera", CAMERA),
+    *((name, POINTER) for name in ("materials", "lights", "instances", "neural_materials", "meshes")),
+    *((name, POINTER) for name in ("corners", "corner_normals", "slots", "slot_table")),
+    *((name, POINTER) for name in TILE_ARRAYS),
+    ("offset_x", "f8"),
+    ("offset_y", "f8"),
+    ("world_color", "f4", (3,)),
+    ("background", "f4", (4,)),
+    *((name, "i4") for name in ("x0", "y0", "columns", "count", "sample", "seed", "light", "num_neural")),
+    *((name, "i4") for name in ("first_sample", "use_color")),
+)
+NORMALS_ARGUMENTS = _struct(
+    ("frame", FRAME),
+    ("network", NETWORK),
+    ("scratch", POINTER),
+    *(
+        (name, "i4")
+        for name in ("network_number", "scratch_in_shared", "weights_in_shared", "scratch_floats")
+    ),
+)
 STRUCTS: dict[str, np.dtype[np.void]] = {
     "Network": NETWORK,
     "Grid": GRID,
@@ -125,4 +206,10 @@ STRUCTS: dict[str, np.dtype[np.void]] = {
     "TriangleNode": TRIANGLE_NODE,
     "MeshInstance": MESH_INSTANCE,
     "CastArguments": CAST_ARGUMENTS,
+    "Camera": CAMERA,
+    "Material": MATERIAL,
+    "Light": LIGHT,
+    "MeshSurface": MESH_SURFACE,
+    "Frame": FRAME,
+    "NormalsArguments": NORMALS_ARGUMENTS,
 }

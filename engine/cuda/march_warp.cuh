@@ -35,7 +35,7 @@ NI void finish(const MarchArguments& args, Lane& lane, double t)
         return;
     }
     if (lane.found < 0) return;
-    args.t_hit.get()[lane.ray] = lane.best;
+    if (args.t_hit.address != 0) args.t_hit.get()[lane.ray] = lane.best;
     args.rays.t_max.get()[lane.ray] = args.rays.any_hit ? -1.0 : lane.best;
     if (args.object.address != 0) args.object.get()[lane.ray] = lane.found;
 }

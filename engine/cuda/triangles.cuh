@@ -120,11 +120,11 @@ NI void cast_ray(const CastArguments& args, int ray)
             if (cast_mesh(mesh, start, toward, begin, any_hit, best)) object = number;
         }
     }
+    if (object >= 0) args.rays.t_max.get()[ray] = any_hit ? -1.0 : best.t;
+    if (args.t_hit.address == 0) return;
     args.t_hit.get()[ray] = object >= 0 ? best.t : NI_INFINITY;
     args.object.get()[ray] = object;
     args.face.get()[ray] = best.face;
     args.barycentric.get()[2 * (int64_t)ray] = best.first;
     args.barycentric.get()[2 * (int64_t)ray + 1] = best.second;
-    if (object >= 0 && args.rays.any_hit) args.rays.t_max.get()[ray] = -1.0;
-    else if (object >= 0) args.rays.t_max.get()[ray] = best.t;
 }

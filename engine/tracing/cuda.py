@@ -89,6 +89,11 @@ class CudaTracer:
         return self._network
 
     @property
+    def use_half(self) -> bool:
+        """Whether the matrix unit is used on the way."""
+        return self._use_half
+
+    @property
     def device_grid(self) -> launches.DeviceGrid:
         """The step grid there."""
         return self._steps[2]

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "evaluate_warp.cuh"
+#include "frame.cuh"
 #include "march_warp.cuh"
 #include "triangles.cuh"
 
@@ -46,6 +47,24 @@ KERNELS(256)
 extern "C" void cast_rays(const CastArguments* args)
 {
     for (int ray = 0; ray < args->rays.count; ++ray) cast_ray(*args, ray);
+}
+
+#define PIXEL_KERNEL(NAME)                                            \
+    extern "C" void NAME##s(const Frame* frame)                       \
+    {                                                                 \
+        for (int pixel = 0; pixel < frame->count; ++pixel) NAME(*frame, pixel); \
+    }
+
+PIXEL_KERNEL(begin_pixel)
+PIXEL_KERNEL(finish_surface)
+PIXEL_KERNEL(begin_light)
+PIXEL_KERNEL(add_light)
+
+extern "C" void neural_normals(const NormalsArguments* args)
+{
+    std::vector<float> scratch(NI_LANES * scratch_size(args->network, 4));
+    for (int first = 0; first < args->frame.count; first += NI_LANES)
+        normals_warp(*args, args->network.parameters.get(), scratch.data(), first);
 }
 
 extern "C" float activation_value(int code, float z) { return activate(code, z); }

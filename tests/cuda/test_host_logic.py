@@ -116,7 +116,7 @@ def test_device_that_is_lost_is_not_asked_again_and_the_cpu_goes_on(caplog):
     assert "CUDA_ERROR_ILLEGAL_ADDRESS" in caplog.text
     assert caplog.text.count("the CPU goes on") == 1
     with pytest.raises(DeviceLostError, match="restart the engine"):
-        tracer.session.device  # noqa: B018
+        tracer.session.device
     del tracer  # frees nothing on a lost device, and raises nothing
 
 
@@ -240,7 +240,7 @@ def test_each_reason_for_no_device_is_a_sentence(driver, sentence):
 def test_packages_that_are_missing_are_reasons_and_no_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
-    with pytest.raises(NoDeviceError, match="PyCUDA is not usable.*cuda-bindings is not installed"):
+    with pytest.raises(NoDeviceError, match=r"PyCUDA is not usable.*cuda-bindings is not installed"):
         open_session([PycudaDriver(), BindingsDriver()], "", any_archive)
 
 
@@ -355,5 +355,5 @@ def test_archive_of_other_sources_or_damaged_or_missing_is_refused(tmp_path, mon
         archive_at(tmp_path / "few.zip", []).image("march", (9, 0))
     monkeypatch.setattr("engine.cuda.archive.FOLDER", tmp_path / "a/b")
     monkeypatch.delenv("NEURAL_IMPLICIT_KERNELS", raising=False)
-    with pytest.raises(NoDeviceError, match="build.py cuda"):
+    with pytest.raises(NoDeviceError, match=r"build\.py cuda"):
         find_archive()
