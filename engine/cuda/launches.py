@@ -95,29 +95,51 @@ def place_scratch(
     return scratch
 
 
+class Evaluation:
+    """Points on the device and what their evaluation writes; `launch` may be called again and again."""
+
+    def __init__(
+        self, session: CudaSession, network: DeviceNetwork, points: Array, gradients: bool, use_half: bool
+    ) -> None:
+        """Copy points (N, 3), N at least 1, anywhere."""
+        self._session, self._count = session, len(points)
+        use_half = use_half and network.has_half and not gradients
+        self._source = session.array(np.ascontiguousarray(points, np.float32))
+        self._values = session.empty(4 * self._count)
+        self._slopes = session.empty(12 * self._count) if gradients else None
+        arguments = np.zeros(1, layouts.EVALUATE_ARGUMENTS)
+        arguments["network"], arguments["count"], arguments["extend"] = network.struct, self._count, 1
+        arguments["points"], arguments["values"] = self._source.address, self._values.address
+        arguments["gradients"] = self._slopes.address if self._slopes else 0
+        arguments["use_half"] = use_half
+        plan = plan_memory(network, 4 if gradients else 1, use_half, session.device.info.shared_bytes)
+        self._name, self._shared = f"evaluate_{network.data.width}", plan.shared_bytes
+        blocks = session.resident_blocks("evaluate", self._name, THREADS, plan.shared_bytes)
+        self._blocks = min(blocks, -(-self._count // THREADS))
+        self._scratch = place_scratch(session, plan, self._blocks, arguments)
+        self._arguments = arguments
+
+    def launch(self) -> None:
+        """Begin the kernel."""
+        self._session.launch("evaluate", self._name, self._blocks, THREADS, self._shared, self._arguments)
+
+    def result(self) -> tuple[Array, Array | None]:
+        """Wait and give values (N,) and gradients (N, 3), where wanted."""
+        values = self._session.download(self._values, (self._count,), np.float32)
+        if self._slopes is None:
+            return values, None
+        return values, self._session.download(self._slopes, (self._count, 3), np.float32)
+
+
 def evaluate(
     session: CudaSession, network: DeviceNetwork, points: Array, gradients: bool, use_half: bool = False
 ) -> tuple[Array, Array | None]:
     """Give values (N,) float32 at points (N, 3), outside the box too, and gradients (N, 3) where wanted."""
-    count = len(points)
-    if count == 0:
+    if len(points) == 0:
         return np.zeros(0, np.float32), np.zeros((0, 3), np.float32) if gradients else None
-    use_half = use_half and network.has_half and not gradients
-    source = session.array(np.ascontiguousarray(points, np.float32))
-    values, slopes = session.empty(4 * count), session.empty(12 * count) if gradients else None
-    arguments = np.zeros(1, layouts.EVALUATE_ARGUMENTS)
-    arguments["network"], arguments["count"], arguments["extend"] = network.struct, count, 1
-    arguments["points"], arguments["values"] = source.address, values.address
-    arguments["gradients"], arguments["use_half"] = slopes.address if slopes else 0, use_half
-    plan = plan_memory(network, 4 if gradients else 1, use_half, session.device.info.shared_bytes)
-    name = f"evaluate_{network.data.width}"
-    blocks = session.resident_blocks("evaluate", name, THREADS, plan.shared_bytes)
-    blocks = min(blocks, -(-count // THREADS))
-    scratch = place_scratch(session, plan, blocks, arguments)
-    session.launch("evaluate", name, blocks, THREADS, plan.shared_bytes, arguments)
-    result = session.download(values, (count,), np.float32)
-    del scratch
-    return result, session.download(slopes, (count, 3), np.float32) if slopes else None
+    evaluation = Evaluation(session, network, points, gradients, use_half)
+    evaluation.launch()
+    return evaluation.result()
 
 
 @dataclass(slots=True)

@@ -136,7 +136,9 @@ def everything(builder):
     sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
     builder.trimesh(sphere, smooth=True, world_from_object=placed(-0.7, -0.8, -0.2), material=gold)
     builder.trimesh(
-        sphere, world_from_object=placed(0.9, -0.7, -0.35) @ TRANSFORMS["negative"] @ placed(scale=0.5), material=red
+        sphere,
+        world_from_object=placed(0.9, -0.7, -0.35) @ TRANSFORMS["negative"] @ placed(scale=0.5),
+        material=red,
     )
 
 
