@@ -37,16 +37,17 @@ class DevicePicture:
         """Give the planes (h, w, channels) float32 after so many samples."""
         height, width = self._frame.sum.shape[:2]
         planes = background_planes(self._names, height, width)
-        hit = self._frame.planes[..., HIT] > 0.0
-        seen = self._frame.planes[hit]
+        rows = self._frame.planes
+        hit = rows[HIT] > 0.0
         for name, plane in planes.items():
             if name == "combined":
                 plane[...] = self._frame.sum / np.float32(samples)
             elif name in PLACES:
-                plane[hit] = seen[:, PLACES[name] : PLACES[name] + PLANE_CHANNELS[name]]
+                for channel in range(PLANE_CHANNELS[name]):
+                    plane[hit, channel] = rows[PLACES[name] + channel][hit]
             else:
                 table = self._scene.object_ids if name == "object_id" else self._scene.pass_indices
-                plane[hit] = table[seen[:, OBJECT].astype(np.int64)][:, None]
+                plane[hit, 0] = table[rows[OBJECT][hit].astype(np.int64)]
         return planes
 
 
@@ -65,7 +66,11 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     camera = PixelCamera(request.camera, request.width, request.height)
     x0, y0, x1, y1 = request.window
     use_color = "combined" in request.planes
-    window = Window(x0=x0, y0=y0, x1=x1, y1=y1, seed=request.seed, use_color=use_color)
+    rows = {HIT, *(OBJECT for name in request.planes if name in ("object_id", "pass_index"))}
+    for name in PLACES.keys() & set(request.planes):
+        rows |= set(range(PLACES[name], PLACES[name] + PLANE_CHANNELS[name]))
+    wanted = tuple(sorted(rows))
+    window = Window(x0=x0, y0=y0, x1=x1, y1=y1, seed=request.seed, use_color=use_color, planes=wanted)
     try:
         on_device = device_scene(scene)
     except (DeviceMemoryError, DeviceLostError) as error:

@@ -39,14 +39,17 @@ def open_session(
     Raises:
         NoDeviceError: No device works; the message says why for each package and device.
     """
-    archive = find()
-    archive.check()
+    archive: KernelArchive | None = None
     reasons = []
     for driver in candidates:
         try:
             found = driver.devices()
+            if found and archive is None:
+                archive = find()
+                archive.check()
             for info in ordered(found, preference):
                 try:
+                    assert archive is not None
                     return _open(driver, info, archive)
                 except (NoDeviceError, DeviceMemoryError, DeviceLostError) as error:
                     reasons.append(f"{info.name}: {error}")

@@ -143,17 +143,18 @@ NI void describe_native(const Frame& frame, int k)
 
 NI void write_planes(const Frame& frame, int k, const double point[3], const double normal[3], int object)
 {
-    float* planes = frame.planes.get() + NUM_PLANES * (int64_t)k;
+    float* planes = frame.planes.get() + k;
+    const int64_t n = frame.count;
     const double* z = frame.camera.clip_from_world + 8;
     const double* w = frame.camera.clip_from_world + 12;
-    planes[0] = (float)(0.5 * (dot3(z, point) + z[3]) / (dot3(w, point) + w[3]) + 0.5);
-    planes[1] = (float)-(dot3(frame.camera.view_row, point) + frame.camera.view_row[3]);
+    planes[0 * n] = (float)(0.5 * (dot3(z, point) + z[3]) / (dot3(w, point) + w[3]) + 0.5);
+    planes[1 * n] = (float)-(dot3(frame.camera.view_row, point) + frame.camera.view_row[3]);
     for (int axis = 0; axis < 3; ++axis) {
-        planes[2 + axis] = (float)normal[axis];
-        planes[5 + axis] = (float)point[axis];
+        planes[(2 + axis) * n] = (float)normal[axis];
+        planes[(5 + axis) * n] = (float)point[axis];
     }
-    planes[8] = (float)object;
-    planes[9] = 1.0f;
+    planes[8 * n] = (float)object;
+    planes[9 * n] = 1.0f;
 }
 
 // Put together what a pixel has met: the nearest surface, its normals on the viewer's side, its own light.
@@ -163,10 +164,8 @@ NI void finish_surface(const Frame& frame, int k)
     float* color = frame.color.get() + 4 * (int64_t)k;
     frame.object.get()[k] = neural >= 0 ? neural : native >= 0 ? frame.num_neural + native : -1;
     if (neural < 0 && native < 0) {
-        if (frame.first_sample) {
-            float* planes = frame.planes.get() + NUM_PLANES * (int64_t)k;
-            for (int c = 0; c < NUM_PLANES; ++c) planes[c] = 0.0f;
-        }
+        if (frame.first_sample)
+            for (int c = 0; c < NUM_PLANES; ++c) frame.planes.get()[c * (int64_t)frame.count + k] = 0.0f;
         for (int c = 0; c < 4; ++c) color[c] += frame.background[c];
         return;
     }

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 PIXEL_THREADS = 128
+NUM_PLANES = 10
 LARGEST_TILE = 1 << 21  # pixels
 SMALLEST_TILE = 1 << 12
 KEPT_SCENES = 3  # on the device, the newest ones
@@ -45,6 +46,7 @@ class Window:
     y1: int
     seed: int
     use_color: bool  # whether lights are wanted
+    planes: tuple[int, ...]  # rows of a tile's planes that are wanted
 
 
 class DeviceFrame:
@@ -58,7 +60,7 @@ class DeviceFrame:
         fill_camera(self._camera[0], camera)
         height, width = window.y1 - window.y0, window.x1 - window.x0
         self.sum = np.zeros((height, width, 4), np.float32)
-        self.planes = np.zeros((height, width, 10), np.float32)
+        self.planes = np.zeros((NUM_PLANES, height, width), np.float32)  # of which only the wanted are filled
         self._tile = LARGEST_TILE
 
     def draw(self, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
@@ -96,7 +98,8 @@ class DeviceFrame:
         part = slice(first, first + rows)
         self.sum[part] += tile.download("color").reshape(rows, width, 4)
         if samples.start == 0:
-            self.planes[part] = tile.download("planes").reshape(rows, width, 10)
+            for plane in self._window.planes:
+                self.planes[plane, part] = tile.download_plane(plane).reshape(rows, width)
         return True
 
 
@@ -126,6 +129,11 @@ class _Tile:
         result = self._session.download(self._arrays[name], (self._count, numbers), kind)
         self._keep.clear()
         return result
+
+    def download_plane(self, plane: int) -> Array:
+        """Wait for all work and give one plane (N,)."""
+        start = self._arrays["planes"].address + 4 * self._count * plane
+        return self._session.download_from(start, (self._count,), np.float32)
 
     def draw(self, sample: int) -> None:
         """Add one sample to every pixel."""

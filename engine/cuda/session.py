@@ -20,6 +20,7 @@ from .errors import DeviceLostError
 
 log = logging.getLogger(__name__)
 
+SMALLEST_PINNED = 1 << 20  # bytes; smaller copies take as long either way
 KEPT_FREE = 256 << 20  # bytes that are left to others, Blender's viewport first
 
 
@@ -32,6 +33,7 @@ class CudaSession:
         self.lost = False
         self._device = device
         self._archive = archive
+        self._staging: tuple[npt.NDArray[np.uint8], Any] | None = None
         self._modules: dict[str, Any] = {}
         self._kernels: dict[tuple[str, int], Any] = {}
         self._resident: dict[tuple[str, int, int], int] = {}
@@ -70,9 +72,29 @@ class CudaSession:
 
     def download(self, memory: DeviceArray, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """Wait for all work and give an array."""
+        return self.download_from(memory.address, shape, dtype)
+
+    def download_from(self, address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """Wait for all work and give an array from any place of the device; large ones come by page-locked memory."""
         result = np.empty(shape, dtype)
-        self.device.download(result, memory.address)
+        if result.nbytes < SMALLEST_PINNED:
+            self.device.download(result, address)
+            return result
+        with self.lock:
+            staging = self._pinned(result.nbytes)[: result.nbytes]
+            self.device.download(staging, address)
+            result.reshape(-1).view(np.uint8)[...] = staging
         return result
+
+    def _pinned(self, num_bytes: int) -> npt.NDArray[np.uint8]:
+        """Give page-locked memory of at least so many bytes; it grows with what is asked for and is kept."""
+        if self._staging is None or self._staging[0].nbytes < num_bytes:
+            if self._staging is not None:
+                self.device.unpin(self._staging[1])
+                self._staging = None
+            memory = np.empty(num_bytes, np.uint8)
+            self._staging = (memory, self.device.pin(memory))
+        return self._staging[0]
 
     def resident_blocks(self, source: str, name: str, threads: int, shared_bytes: int) -> int:
         """Give how many blocks of a kernel the whole device holds at once."""

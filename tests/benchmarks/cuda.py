@@ -30,7 +30,6 @@ from engine.cuda import launches  # noqa: E402
 from engine.cuda.choose import shared_session  # noqa: E402
 from engine.cuda.errors import NoDeviceError  # noqa: E402
 from engine.field import Field  # noqa: E402
-from engine.presets import PRESETS  # noqa: E402
 from engine.protocol.scene import Camera, Light, NeuralObject, Scene  # noqa: E402
 from engine.protocol.weights import NeuralWeights  # noqa: E402
 from engine.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
@@ -46,6 +45,7 @@ SPOT = ROOT / "tests/blender/data/spot.safetensors"
 SIZES = {"512 x 512": (512, 512), "1080p": (1920, 1080), "4K": (3840, 2160)}
 REPEATS = 7
 NUM_POINTS = 1 << 23
+PRESETS = ("draft", "standard", "fine")  # engine.presets imports torch
 LIMIT_S = 560.0
 PROCESS_LIMIT_S = 150.0
 

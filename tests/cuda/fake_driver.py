@@ -56,7 +56,7 @@ class FakeDriver:
 class FakeDevice:
     def __init__(self, info, capacity=1 << 40):
         self.info, self.capacity = info, capacity
-        self.memory, self.launches, self.closed = {}, [], False
+        self.memory, self.launches, self.closed, self.pinned = {}, [], False, []
         self.lost_at = None  # number of the launch that fails
 
     @property
@@ -118,10 +118,12 @@ class FakeDevice:
         return 1e-3 * (second - first)
 
     def pin(self, array):
-        return array
+        assert not any(np.shares_memory(array, other) for other in self.pinned)
+        self.pinned.append(array)
+        return len(self.pinned) - 1
 
     def unpin(self, pinned):
-        pass
+        del self.pinned[pinned]
 
     def close(self):
         self.closed = True

@@ -120,6 +120,18 @@ def test_device_that_is_lost_is_not_asked_again_and_the_cpu_goes_on(caplog):
     del tracer  # frees nothing on a lost device, and raises nothing
 
 
+def test_large_results_come_through_one_page_locked_buffer_that_grows():
+    device = fake_driver.FakeDevice(fake_driver.info())
+    session = fake_driver.session(device)
+    for count in (1000, 1 << 19, 1 << 18, 1 << 20):
+        data = np.random.default_rng(count).random(count).astype(np.float32)
+        memory = session.array(data)
+        assert np.array_equal(session.download(memory, (count,), np.float32), data)
+        assert [array.nbytes for array in device.pinned] == (
+            [] if count == 1000 else [max(count, 1 << 19) * 4]
+        )
+
+
 def test_threads_share_a_session():
     device = fake_driver.FakeDevice(fake_driver.info())
     tracer = tracer_on(device)
