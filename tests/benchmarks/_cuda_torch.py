@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from engine.network import NetworkField
 
 from engine.camera import PixelCamera, look_at, perspective
-from engine.network import NetworkField
 from engine.protocol.scene import Camera
 from engine.protocol.weights import NeuralWeights
 from tests.benchmarks._lockstep import EPSILON, MOST_STEPS

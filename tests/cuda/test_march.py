@@ -75,7 +75,9 @@ def test_random_networks_are_hit_where_the_cpu_backend_hits_them(activation):
     rays = (*rays_towards_origin(1500, seed=8), *spans(1500))
     counts, expected = same_hits(weights, CpuTracer(weights).grid, rays)
     assert counts[1] == 0 and counts[2] == 1500
-    assert abs(int(counts[0]) - expected) <= 0.02 * expected  # the same looks, but for rounding in flat fields
+    assert (
+        abs(int(counts[0]) - expected) <= 0.02 * expected
+    )  # the same looks, but for rounding in flat fields
 
 
 @pytest.mark.parametrize("width", [16, 32, 64, 128, 256])
