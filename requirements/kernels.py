@@ -119,12 +119,21 @@ def compile_all(architectures: Iterable[int] = ARCHITECTURES) -> tuple[list[Path
 
 
 def write_archive(folder: Path) -> tuple[Path, list[KernelUse]]:
-    """Write the archive; the same bytes from the same sources and compiler."""
+    """Write the archive; the same bytes from the same sources and compiler.
+
+    Raises:
+        BuildError: There is no compiler, a kernel does not compile, or a source has changed meanwhile.
+    """
+    sources = sources_digest()
     paths, uses = compile_all()
+    if sources_digest() != sources:
+        raise BuildError(
+            "A kernel's source has changed while it was compiled. Run `python build.py cuda` again."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / NAME
     half = target.with_suffix(".part")
-    manifest = {"sources": sources_digest(), "members": sorted(path.name for path in paths)}
+    manifest = {"sources": sources, "members": sorted(path.name for path in paths)}
     with zipfile.ZipFile(half, "w", zipfile.ZIP_LZMA) as archive:
         _add(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
         for path in sorted(paths, key=lambda path: path.name):

@@ -82,3 +82,12 @@ def test_archive_is_the_same_bytes_twice_and_is_read_by_the_engine(tmp_path, mon
     assert archive.image("march", (9, 0)) == files[0].read_bytes()
     with zipfile.ZipFile(one) as whole:
         assert all(entry.compress_type == zipfile.ZIP_LZMA for entry in whole.infolist())
+
+
+def test_sources_that_change_while_they_are_compiled_make_no_archive(tmp_path, monkeypatch):
+    digests = iter(["a" * 64, "b" * 64])
+    monkeypatch.setattr(kernels, "sources_digest", lambda: next(digests))
+    monkeypatch.setattr(kernels, "compile_all", lambda: ([], []))
+    with pytest.raises(BuildError, match="changed while it was compiled"):
+        kernels.write_archive(tmp_path)
+    assert list(tmp_path.iterdir()) == []
