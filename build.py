@@ -5,6 +5,7 @@ demo          convert examples/spot.obj, render it beside native geometry in hea
 test          every check and every test; says what was skipped and why
 bench         print the tables of tests/benchmarks/
 extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources
+cuda          compile the CUDA kernels for every chip into dist/neural_implicit-kernels.zip; needs NVIDIA's nvcc
 environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to.
               --oldest: also .venv-bpy-4.2.0, in which the tests then run as well
 clean         remove what the verbs made
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from requirements import kernels
 from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER, BuildError, prepare
 
 ROOT = Path(__file__).resolve().parent
@@ -66,6 +68,7 @@ def main() -> int:
     _verb(verbs, "extension", extension).add_argument(
         "--output", type=Path, default=ROOT / "dist", help="a folder"
     )
+    _verb(verbs, "cuda", cuda).add_argument("--output", type=Path, default=ROOT / "dist", help="a folder")
     _verb(verbs, "environments", environments).add_argument(
         "--oldest", action="store_true", help="headless Blender 4.2.0 as well, for the tests"
     )
@@ -103,6 +106,20 @@ def extension(arguments: argparse.Namespace) -> int:
         f"{path}: {path.stat().st_size:,} bytes, for Edit > Preferences > Get Extensions > Install from Disk"
     )
     return 0
+
+
+def cuda(arguments: argparse.Namespace) -> int:
+    """Compile the CUDA kernels; some minutes the first time."""
+    path, uses = kernels.write_archive(arguments.output)
+    print(kernels.table(uses))
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            print(f"{entry.filename:34} {entry.file_size:10,} bytes, {entry.compress_size:9,} compressed")
+    print(f"{path}: {path.stat().st_size:,} bytes; the engine loads it from there without any toolkit")
+    over = [use for use in uses if not use.within_limits]
+    for use in over:
+        print(f"over the limit of {kernels.MOST_SPILLED} bytes spilled: {use.kernel} on {use.architecture}")
+    return 1 if over else 0
 
 
 def test(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """What works on this machine, and what to do about what does not.
 
 `installed` looks at package versions only and takes milliseconds, so it fits into a handshake. `checked` imports
-each package and runs something small on it. No CUDA context of ours is created: the driver is only asked for its
-devices, since torch's context and another one in the same process fight.
+each package and runs something small on it. No CUDA context of ours is created, since torch's and another one in the same
+process fight: the driver is asked for its devices, and the kernels run in a process of their own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import importlib
 import importlib.metadata
 import logging
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from .warp_start import start_warp
 log = logging.getLogger(__name__)
 
 OLDEST_PYTHON = (3, 11)
+TRIAL_TIMEOUT_S = 60.0  # a driver that starts, and PTX that is compiled
 PACKAGES: dict[str, str] = {  # distribution -> what needs it
     "numpy": "everything",
     "torch": "fitting",
@@ -63,13 +66,14 @@ def checked() -> tuple[DeviceStatus, ...]:
         ("native geometry on cpu", _try_warp),
         ("tracing on cpu", _try_numba),
         ("NVIDIA driver", _try_driver),
+        ("tracing on cuda", _try_cuda_kernels),
     )
     return (*installed(), *(_attempt(name, trial) for name, trial in trials))
 
 
 def required_works(devices: tuple[DeviceStatus, ...]) -> bool:
     """Whether everything works that the engine cannot do without; a GPU is not part of it."""
-    optional = ("fitting on cuda", "NVIDIA driver")
+    optional = ("fitting on cuda", "NVIDIA driver", "tracing on cuda")
     return all(device.works for device in devices if device.name not in optional)
 
 
@@ -158,3 +162,14 @@ def _try_driver() -> str:
     if status != 0 or count.value == 0:
         raise DeviceError(f"the driver gives no device (status {status}); reboot or reinstall the driver")
     return f"{count.value} device(s), CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+
+
+def _try_cuda_kernels() -> str:
+    """Trace a ray on the GPU in a process of its own."""
+    command = [sys.executable, "-m", f"{__package__}.cuda.trial"]
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=TRIAL_TIMEOUT_S)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    if done.returncode != 0 or not lines:
+        raise DeviceError(lines[-1] if lines else f"the trial ended with code {done.returncode}")
+    return lines[-1]

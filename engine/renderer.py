@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .camera import PixelCamera
-from .errors import SceneError
+from .device_pictures import DevicePicture, device_picture
+from .errors import DeviceError, SceneError
 from .protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from .sample_patterns import pixel_offset
 from .scene import PreparedScene, SceneCache, prepare_scene
@@ -37,6 +39,8 @@ __all__ = [
     "render_picture",
     "render_rounds",
 ]
+
+log = logging.getLogger(__name__)
 
 Shader = Callable[[PreparedScene, Surfaces, Array, Array, int, int], Array]  # as `shading.shade`
 MAX_SAMPLES = 65536
@@ -104,6 +108,13 @@ def render_rounds(
         SceneError: The camera cannot be used.
         RenderCancelled: `cancelled` said so.
     """
+    on_device = device_picture(prepared, request) if request.shader is shade else None
+    if on_device is not None:
+        try:
+            yield from _device_rounds(on_device, request, cancelled, progress)
+            return
+        except DeviceError as error:  # the picture begins anew, so that all of it is of one kind
+            log.warning("%s: the CPU draws this picture", error)
     frame = _Frame(prepared, request)
     done = 0
     for last in _rounds(request.samples):
@@ -112,6 +123,23 @@ def render_rounds(
             progress(done / request.samples + part * share)
         done = last
         yield frame.picture(done)
+
+
+def _device_rounds(
+    picture: DevicePicture,
+    request: ViewRequest,
+    cancelled: Callable[[], bool],
+    progress: Callable[[float], None],
+) -> Iterator[Picture]:
+    """Yield the picture after each round, drawn by the GPU."""
+    done = 0
+    for last in _rounds(request.samples):
+        for part in picture.draw(range(done, last), cancelled):
+            progress((done + part * (last - done)) / request.samples)
+        if cancelled():
+            raise RenderCancelled
+        done = last
+        yield Picture(picture.planes(done), done, done >= request.samples)
 
 
 def render_picture(prepared: PreparedScene, request: ViewRequest) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,19 @@ class NativePoints:
     bias: Array  # (M,) float64, m
     lift: Array  # (M, 3) float64, m: to the smooth surface the triangle stands for; 0 where flat
     materials: Array  # (M,) int, index into the scene's materials
+
+
+class TriangleArrays(NamedTuple):
+    """All that a shader on another device needs of a table."""
+
+    start: Array  # (instances,) first row of each
+    corners: Array  # (T, 3, 3) float32
+    corner_normals: Array  # (T, 3, 3) float32; 0: flat
+    slots: Array  # (T,)
+    slot_table: Array  # (instances, slots)
+    world_from_object: Array  # (instances, 4, 4)
+    size: Array  # (instances,)
+    bias: Array  # (instances,), of a length in object space
 
 
 class TriangleTable:
@@ -56,6 +70,19 @@ class TriangleTable:
         self._longest = np.linalg.norm(edges, axis=2).max(axis=1)
         self._size = np.array([float(np.max(g.box[1] - g.box[0])) for g in geometries])
         self._scale = np.linalg.norm(self._world_from_object[:, :3, :3], axis=1).max(axis=1)
+
+    def arrays(self) -> TriangleArrays:
+        """Give what the table holds."""
+        return TriangleArrays(
+            self._start,
+            self._corners,
+            self._corner_normals,
+            self._slots,
+            self._slot_table,
+            self._world_from_object,
+            self._size,
+            BIAS * self._scale,
+        )
 
     def points(self, instance: Array, face: Array, barycentric: Array) -> NativePoints:
         """Describe M hits by instance (M,), face (M,) and the weights (M, 2) of its first and second corner."""

@@ -93,7 +93,8 @@ def _trace_a_little() -> None:
             description=description,
             weights=tuple(random.normal(size=shape).astype(np.float32) for shape in shapes),
             biases=tuple(np.zeros(shape[0], np.float32) for shape in shapes),
-        )
+        ),
+        "cpu",  # whose kernels are compiled here; the GPU's are compiled ahead
     )
     origin, direction = np.array([[0.0, 0.0, -1.0]]), np.array([[0.0, 0.1, 1.0]])
     tracer.trace(origin, direction, np.zeros(1), np.full(1, 2.0))

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STANDARD = sys.stdlib_module_names
 BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "mathutils", "addon_utils", "blf"}
 ENGINE_ONLY = {
-    *("torch", "warp", "numba", "llvmlite", "pycuda", "trimesh", "skimage", "scipy", "safetensors"),
+    *("torch", "warp", "numba", "llvmlite", "pycuda", "cuda", "trimesh", "skimage", "scipy", "safetensors"),
     *("click", "rich", "PIL", "lxml", "networkx", "OpenEXR", "h5py", "onnx"),
 }
 MAX_MODULE_LINES = 300

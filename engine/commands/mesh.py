@@ -13,6 +13,7 @@ import numpy as np
 from ..formats.weights_files import load_weights
 from ..moving_shapes import at_time
 from ..protocol.weights import NeuralWeights, write_atomically
+from .devices import device_option
 from .targets import targets
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
     "--resolution", default=128, show_default=True, help="Cells a side of the grid over [-1, 1]^3, 8 to 2048."
 )
 @click.option("--time", default=0.0, show_default=True, help="Of a moving shape (4 inputs).")
+@device_option
 def command(weights: tuple[Path, ...], output: Path, kind: str | None, resolution: int, time: float) -> None:
     """Extract the zero set of WEIGHTS (files or folders), in the units of the objects they were made from."""
     from ..meshing import zero_set

@@ -16,6 +16,7 @@ from ..errors import OptionError, OutputError
 from ..formats.weights_files import find_weights, load_weights
 from ..protocol.scene import PlaneName
 from ..protocol.weights import NeuralWeights
+from .devices import device_option
 from .packages import heavy_imports
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ _picture_options = (
         help="Display values, 0 to 1.",
     ),
     click.option("--transparent", is_flag=True, help="Keep what nothing covers transparent."),
+    device_option,
     click.option(
         "--certify", is_flag=True, help="Prove first that no ray can miss the shapes; seconds per file."
     ),

@@ -12,6 +12,7 @@ import click
 from ..message_stream import MessageStream
 from ..protocol.messages import Progress
 from ..warm_up import is_compiled, warm_up
+from .devices import device_option
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
     required=True,
     help="Folder shared with the add-on; large inputs are files in its `blobs`.",
 )
+@device_option
 def command(session: Path) -> None:
     """Answer the add-on: scenes in, pictures out, one JSON message per line.
 

@@ -6,7 +6,7 @@ from ..errors import OptionError
 from ..protocol.weights import NeuralWeights
 from .tracer import Tracer
 
-BACKENDS = ("auto", "cpu", "reference")
+BACKENDS = ("auto", "cuda", "cpu", "reference")
 
 
 def make_tracer(weights: NeuralWeights, backend: str = "auto", time: float = 0.0) -> Tracer:
@@ -19,16 +19,27 @@ def make_tracer(weights: NeuralWeights, backend: str = "auto", time: float = 0.0
 
     Raises:
         OptionError: There is no such backend.
+        DeviceError: CUDA was asked for by name and does not work; the message says why.
     """
     if backend == "reference":
         from ..field import Field
         from .reference import ReferenceTracer
 
         return ReferenceTracer(Field(weights, time))
+    if backend == "cuda":
+        from ..cuda.choose import shared_session
+        from .cuda import CudaTracer
+
+        return CudaTracer(weights, shared_session(), time)
     if backend in ("auto", "cpu"):
         from ..cache import use_cache_folder
 
         use_cache_folder()
+        from ..tracing_device import cuda_tracer
+
+        on_gpu = cuda_tracer(weights, time) if backend == "auto" else None
+        if on_gpu is not None:
+            return on_gpu
         from .cpu import CpuTracer
 
         return CpuTracer(weights, time=time)

@@ -1,0 +1,215 @@
+"""The structs that kernels read, as NumPy types: `layouts.cuh` and `scene_layouts.cuh` in Python.
+
+A test compares every size and offset with what the compiler says. Pointers are addresses in the device's memory; a field
+that a kernel may do without is 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+POINTER = "u8"
+MOST_DEPTH = 64
+TILE_ROWS = 8  # outputs of a tile of float32 parameters
+WIDTHS = (16, 32, 64, 128, 256)  # of the kernels' instances
+WIDEST_HALF = 128  # wider networks are evaluated in full precision only
+LANES = 32
+STACK_SIZE = 64  # entries: a tree is at most so deep
+
+
+def _struct(*fields: tuple[Any, ...]) -> np.dtype[np.void]:
+    return np.dtype(list(fields), align=True)
+
+
+NETWORK = _struct(
+    ("parameters", POINTER),
+    ("encoding", POINTER),
+    ("fragments", POINTER),
+    ("fragment_biases", POINTER),
+    ("skips", "u8"),
+    ("inputs", "i4"),
+    ("features", "i4"),
+    ("encoded", "i4"),
+    ("width", "i4"),
+    ("depth", "i4"),
+    ("activation", "i4"),
+    ("output_activation", "i4"),
+    ("num_parameters", "i4"),
+    ("num_fragments", "i4"),
+    ("time", "f4"),
+)
+GRID = _struct(
+    ("distance", POINTER),
+    ("cell", POINTER),
+    ("gradient", POINTER),
+    ("value", POINTER),
+    ("error", "f8"),
+    ("half_error", "f8"),
+    ("resolution", "i4"),
+    ("certified", "i4"),
+)
+RAYS = _struct(
+    ("origins", POINTER),
+    ("directions", POINTER),
+    ("t_min", POINTER),
+    ("t_max", POINTER),
+    ("count", "i4"),
+    ("any_hit", "i4"),
+)
+INSTANCE = _struct(("unit_from_world", "f8", (12,)), ("box", "f8", (6,)), ("network", "i4"), ("object", "i4"))
+TREE_NODE = _struct(("box", "f8", (6,)), ("first", "i4"), ("members", "i4"))
+INSTANCES = _struct(
+    ("nodes", POINTER), ("order", POINTER), ("instances", POINTER), ("count", "i4"), ("network", "i4")
+)
+MARCH_ARGUMENTS = _struct(
+    ("network", NETWORK),
+    ("grid", GRID),
+    ("rays", RAYS),
+    ("instances", INSTANCES),
+    ("t_hit", POINTER),
+    ("object", POINTER),
+    ("queue", POINTER),
+    ("counts", POINTER),
+    ("scratch", POINTER),
+    ("use_half", "i4"),
+    ("scratch_in_shared", "i4"),
+    ("weights_in_shared", "i4"),
+    ("scratch_floats", "i4"),
+)
+EVALUATE_ARGUMENTS = _struct(
+    ("network", NETWORK),
+    ("points", POINTER),
+    ("values", POINTER),
+    ("gradients", POINTER),
+    ("scratch", POINTER),
+    ("count", "i4"),
+    ("use_half", "i4"),
+    ("scratch_in_shared", "i4"),
+    ("weights_in_shared", "i4"),
+    ("scratch_floats", "i4"),
+    ("extend", "i4"),
+)
+TRIANGLE_NODE = _struct(("low", "f4", (3,)), ("high", "f4", (3,)), ("first", "i4"), ("count", "i4"))
+MESH_INSTANCE = _struct(
+    ("object_from_world", "f8", (12,)),
+    ("box", "f8", (6,)),
+    ("nodes", POINTER),
+    ("corners", POINTER),
+    ("faces", POINTER),
+    ("object", "i4"),
+    ("unused", "i4"),
+)
+CAST_ARGUMENTS = _struct(
+    ("rays", RAYS),
+    ("nodes", POINTER),
+    ("order", POINTER),
+    ("meshes", POINTER),
+    ("t_hit", POINTER),
+    ("object", POINTER),
+    ("face", POINTER),
+    ("barycentric", POINTER),
+    ("count", "i4"),
+    ("unused", "i4"),
+)
+CAMERA = _struct(
+    ("world_from_clip", "f8", (16,)),
+    ("clip_from_world", "f8", (16,)),
+    ("view_row", "f8", (4,)),
+    ("pixel", "f8"),
+    ("width", "i4"),
+    ("height", "i4"),
+)
+MATERIAL = _struct(
+    ("base_color", "f4", (3,)),
+    ("emission", "f4", (3,)),
+    ("metallic", "f4"),
+    ("ior", "f4"),
+    ("alpha", "f4"),
+    ("shines", "i4"),
+    ("shares", "f4", (3, 64)),
+)
+LIGHT_TYPES = ("SUN", "POINT", "SPOT", "AREA")
+LIGHT = _struct(
+    *((name, "f8", (3,)) for name in ("center", "x", "y", "facing")),
+    ("duals", "f8", (6,)),
+    ("dual_norms", "f8", (2,)),
+    ("light_from_world", "f8", (9,)),
+    ("power", "f8", (3,)),
+    *((name, "f8") for name in ("radius", "edge", "smooth", "spread_tangent", "spread_gain")),
+    *((name, "i4") for name in ("type", "cast_shadow", "is_round", "spreads_all")),
+)
+MESH_SURFACE = _struct(
+    ("world_from_object", "f8", (12,)),
+    ("object_from_world", "f8", (12,)),
+    ("bias", "f8"),
+    ("size", "f8"),
+    *((name, "i4") for name in ("start", "first_slot", "num_slots", "unused")),
+)
+TILE_ARRAYS: dict[str, tuple[str, int]] = {  # name -> type and numbers of a pixel
+    "origins": ("f8", 3),
+    "directions": ("f8", 3),
+    "t_max": ("f8", 1),
+    "pixel_sizes": ("f8", 1),
+    "pixel_growths": ("f8", 1),
+    "t_native": ("f8", 1),
+    "t_neural": ("f8", 1),
+    "native_object": ("i4", 1),
+    "neural_object": ("i4", 1),
+    "face": ("i4", 1),
+    "barycentric": ("f4", 2),
+    "points": ("f8", 3),
+    "geometric": ("f8", 3),
+    "normals": ("f8", 3),
+    "lift": ("f8", 3),
+    "bias": ("f8", 1),
+    "material": ("i4", 1),
+    "object": ("i4", 1),
+    "shadow_origins": ("f8", 3),
+    "shadow_directions": ("f8", 3),
+    "shadow_t_max": ("f8", 1),
+    "contribution": ("f4", 3),
+    "color": ("f4", 4),
+    "planes": ("f4", 10),
+}
+FRAME = _struct(
+    ("camera", CAMERA),
+    *((name, POINTER) for name in ("materials", "lights", "instances", "neural_materials", "meshes")),
+    *((name, POINTER) for name in ("corners", "corner_normals", "slots", "slot_table")),
+    *((name, POINTER) for name in TILE_ARRAYS),
+    ("offset_x", "f8"),
+    ("offset_y", "f8"),
+    ("world_color", "f4", (3,)),
+    ("background", "f4", (4,)),
+    *((name, "i4") for name in ("x0", "y0", "columns", "count", "sample", "seed", "light", "num_neural")),
+    *((name, "i4") for name in ("first_sample", "use_color")),
+)
+NORMALS_ARGUMENTS = _struct(
+    ("frame", FRAME),
+    ("network", NETWORK),
+    ("scratch", POINTER),
+    *(
+        (name, "i4")
+        for name in ("network_number", "scratch_in_shared", "weights_in_shared", "scratch_floats")
+    ),
+)
+STRUCTS: dict[str, np.dtype[np.void]] = {
+    "Network": NETWORK,
+    "Grid": GRID,
+    "Rays": RAYS,
+    "Instance": INSTANCE,
+    "TreeNode": TREE_NODE,
+    "Instances": INSTANCES,
+    "MarchArguments": MARCH_ARGUMENTS,
+    "EvaluateArguments": EVALUATE_ARGUMENTS,
+    "TriangleNode": TRIANGLE_NODE,
+    "MeshInstance": MESH_INSTANCE,
+    "CastArguments": CAST_ARGUMENTS,
+    "Camera": CAMERA,
+    "Material": MATERIAL,
+    "Light": LIGHT,
+    "MeshSurface": MESH_SURFACE,
+    "Frame": FRAME,
+    "NormalsArguments": NORMALS_ARGUMENTS,
+}

@@ -1,0 +1,217 @@
+"""The CUDA backend: rays and points in tiles on the GPU, on the CPU where the GPU cannot go on.
+
+The step grid, and whether it is proven, are the CPU backend's; a sampled one is looked up on the GPU. Memory that runs out
+halves the tiles, and below SMALLEST_TILE this request goes to the CPU; a GPU that is lost is never asked again. Either is told
+in the log, once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cuda import launches
+from ..cuda.errors import DeviceLostError, DeviceMemoryError
+from ..cuda.half_error import allowance
+from ..cuda.session import CudaSession
+from ..protocol.weights import NeuralWeights
+from .certified_cache import load_cells, save_cells
+from .certified_cells import can_certify
+from .packed_grid import PackedGrid, with_values
+from .step_grid import RESOLUTION, sampled_step_grid
+
+if TYPE_CHECKING:
+    from .cpu import CpuTracer
+
+log = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+LARGEST_TILE = 1 << 21  # rays or points of a launch
+SMALLEST_TILE = 1 << 13
+BYTES_PER_RAY = 80  # origin, direction, both ends, the hit, and room
+
+
+class CudaTracer:
+    """Sphere tracing of one network on a GPU (`Tracer`); every method may be called from several threads."""
+
+    def __init__(
+        self,
+        weights: NeuralWeights,
+        session: CudaSession,
+        time: float = 0.0,
+        grid_resolution: int = RESOLUTION,
+        use_half: bool = True,
+    ) -> None:
+        """Copy the network to the GPU and take its certified grid if it was proven earlier, else sample one.
+
+        Raises:
+            DeviceMemoryError: The GPU's memory does not hold the network.
+            DeviceLostError: The GPU works no more.
+        """
+        start = perf_counter()
+        self._weights, self._time, self._session, self._use_half = weights, time, session, use_half
+        self._cpu: CpuTracer | None = None
+        self._cpu_lock = threading.Lock()
+        with session.lock:
+            self._network = launches.DeviceNetwork(session, weights, time)
+        self._provable = can_certify(weights) and weights.architecture.inputs == 3
+        cells = load_cells(weights) if self._provable else None
+        if cells is not None:
+            self._adopt("certified", with_values(cells.packed(), self.value_parallel))
+        else:
+            grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
+            self._adopt("sampled", with_values(grid, self.value_parallel))
+        log.info(
+            "step grid (%s) on %s in %.2f s", self.bound, session.device.info.name, perf_counter() - start
+        )
+
+    def _adopt(self, bound: str, grid: PackedGrid) -> None:
+        half_error = allowance(self._weights, grid, self._time) if self._use_half else 0.0
+        with self._session.lock:
+            on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)
+        self._steps = (bound, grid, on_device)  # one reference, so a march sees one grid or the other
+
+    @property
+    def session(self) -> CudaSession:
+        """The GPU it works on."""
+        return self._session
+
+    @property
+    def network(self) -> launches.DeviceNetwork:
+        """The network there."""
+        return self._network
+
+    @property
+    def use_half(self) -> bool:
+        """Whether the matrix unit is used on the way."""
+        return self._use_half
+
+    @property
+    def device_grid(self) -> launches.DeviceGrid:
+        """The step grid there."""
+        return self._steps[2]
+
+    @property
+    def steps(self) -> tuple[str, PackedGrid]:
+        """What steps rely on now and the grid that belongs to it."""
+        return self._steps[0], self._steps[1]
+
+    @property
+    def bound(self) -> str:
+        """What steps rely on now: "sampled" or "certified"."""
+        return self._steps[0]
+
+    @property
+    def grid(self) -> PackedGrid:
+        """The step grid in use; `certify` may replace it at any time."""
+        return self._steps[1]
+
+    def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
+        """Build the certified grid, on the CPU, keep it on disk and use it from now on; whether it is in use.
+
+        Raises:
+            Cancelled: `cancelled` said so; the grid in use stays.
+        """
+        if self.bound != "certified" and self._provable:
+            from .certified_grid import certified_cells
+
+            cells = certified_cells(self._weights, cancelled=cancelled, background=background)
+            save_cells(self._weights, cells)
+            self._adopt("certified", with_values(cells.packed(), self.value_parallel))
+        return self.bound == "certified"
+
+    def value(self, points: FloatArray) -> FloatArray:
+        """Signed distance (N,) float32 at points (N, 3), anywhere."""
+        return self._in_tiles(
+            len(points),
+            np.empty(len(points), np.float32),
+            lambda part: launches.evaluate(self._session, self._network, points[part], False)[0],
+            lambda cpu, part: cpu.value(points[part]),
+        )
+
+    def gradient(self, points: FloatArray) -> FloatArray:
+        """Gradient (N, 3) float32 of the network at points (N, 3) in [-1, 1]^3."""
+        points = np.clip(points, -1.0, 1.0)
+
+        def on_device(part: slice) -> FloatArray:
+            slopes = launches.evaluate(self._session, self._network, points[part], True)[1]
+            assert slopes is not None
+            return slopes
+
+        return self._in_tiles(
+            len(points),
+            np.empty((len(points), 3), np.float32),
+            on_device,
+            lambda cpu, part: cpu.gradient(points[part]),
+        )
+
+    value_parallel = value
+    gradient_parallel = gradient
+
+    def trace(
+        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
+    ) -> FloatArray:
+        """First crossing of the zero set in [t_min, t_max]: t (N,) float64, `inf` on a miss."""
+        return self._march(origins, directions, t_min, t_max, False)
+
+    def occluded(
+        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
+    ) -> BoolArray:
+        """Whether anything is hit in [t_min, t_max] (N,)."""
+        return np.isfinite(self._march(origins, directions, t_min, t_max, True))
+
+    def _march(self, origins: Any, directions: Any, t_min: Any, t_max: Any, any_hit: bool) -> FloatArray:
+        def on_device(part: slice) -> FloatArray:
+            session, grid = self._session, self._steps[2]
+            rays = launches.upload_rays(session, origins[part], directions[part], t_min[part], t_max[part])
+            t_hit = session.empty(8 * rays.count)
+            launches.march(session, self._network, grid, rays, t_hit, any_hit, self._use_half)
+            return session.download(t_hit, (rays.count,), np.float64)
+
+        def on_cpu(cpu: CpuTracer, part: slice) -> FloatArray:
+            rays = (origins[part], directions[part], t_min[part], t_max[part])
+            return np.where(cpu.occluded(*rays), 0.0, np.inf) if any_hit else cpu.trace(*rays)
+
+        return self._in_tiles(len(origins), np.empty(len(origins)), on_device, on_cpu)
+
+    def _in_tiles(
+        self,
+        count: int,
+        out: FloatArray,
+        on_device: Callable[[slice], FloatArray],
+        on_cpu: Callable[[CpuTracer, slice], FloatArray],
+    ) -> FloatArray:
+        """Fill `out` piece by piece, on the GPU as long as that works."""
+        done, side = 0, LARGEST_TILE
+        while done < count:
+            part = slice(done, min(done + side, count))
+            try:
+                with self._session.lock:
+                    out[part] = on_device(part)
+                done = part.stop
+            except DeviceMemoryError as error:
+                side = min(side, part.stop - part.start) // 2
+                if side < SMALLEST_TILE:
+                    return self._rest_on_cpu(done, out, on_cpu, str(error))
+                log.info("%s: going on in tiles of %d", error, side)
+            except DeviceLostError as error:
+                return self._rest_on_cpu(done, out, on_cpu, str(error))
+        return out
+
+    def _rest_on_cpu(self, done: int, out: FloatArray, on_cpu: Any, reason: str) -> FloatArray:
+        with self._cpu_lock:
+            if self._cpu is None:
+                from .cpu import CpuTracer
+
+                log.warning("%s: the CPU goes on with this shape", reason)
+                self._cpu = CpuTracer(self._weights, time=self._time)
+        part = slice(done, len(out))
+        out[part] = on_cpu(self._cpu, part)
+        return out

@@ -1,0 +1,78 @@
+// The device functions compiled for the host: what the tests call, and what the tests' fake driver runs as kernels.
+//
+// No part of the engine loads this; g++ compiles it where it is wanted (tests/cuda/host_twin.py).
+#include <stddef.h>
+
+#include <vector>
+
+#include "evaluate_warp.cuh"
+#include "frame.cuh"
+#include "march_warp.cuh"
+#include "triangles.cuh"
+
+namespace {
+
+WarpMemory memory_of(const Network& network, float* scratch)
+{
+    return WarpMemory{network.parameters.get(), network.fragments.get(), network.fragment_biases.get(), scratch};
+}
+
+template <int WIDTH>
+void march_all(const MarchArguments& args)
+{
+    std::vector<float> scratch(NI_LANES * scratch_size(args.network, 1));
+    march_warp<WIDTH>(args, memory_of(args.network, scratch.data()));
+}
+
+template <int WIDTH>
+void evaluate_all(const EvaluateArguments& args)
+{
+    std::vector<float> scratch(NI_LANES * scratch_size(args.network, 4));
+    for (int first = 0; first < args.count; first += NI_LANES)
+        evaluate_warp<WIDTH>(args, memory_of(args.network, scratch.data()), first);
+}
+
+}  // namespace
+
+#define KERNELS(WIDTH)                                                              \
+    extern "C" void march_##WIDTH(const MarchArguments* args) { march_all<WIDTH>(*args); } \
+    extern "C" void evaluate_##WIDTH(const EvaluateArguments* args) { evaluate_all<WIDTH>(*args); }
+
+KERNELS(16)
+KERNELS(32)
+KERNELS(64)
+KERNELS(128)
+KERNELS(256)
+
+extern "C" void cast_rays(const CastArguments* args)
+{
+    for (int ray = 0; ray < args->rays.count; ++ray) cast_ray(*args, ray);
+}
+
+#define PIXEL_KERNEL(NAME)                                            \
+    extern "C" void NAME##s(const Frame* frame)                       \
+    {                                                                 \
+        for (int pixel = 0; pixel < frame->count; ++pixel) NAME(*frame, pixel); \
+    }
+
+PIXEL_KERNEL(begin_pixel)
+PIXEL_KERNEL(finish_surface)
+PIXEL_KERNEL(begin_light)
+PIXEL_KERNEL(add_light)
+
+extern "C" void neural_normals(const NormalsArguments* args)
+{
+    std::vector<float> scratch(NI_LANES * scratch_size(args->network, 4));
+    for (int first = 0; first < args->frame.count; first += NI_LANES)
+        normals_warp(*args, args->network.parameters.get(), scratch.data(), first);
+}
+
+extern "C" float activation_value(int code, float z) { return activate(code, z); }
+extern "C" float activation_slope(int code, float z) { return slope(code, z); }
+
+extern "C" void march_constants(double* out)
+{
+    const double constants[] = {TOLERANCE, NUDGE, SHORTEST_STEP, PATIENCE, NARROW, FLATTEST, CAUTION, MOST_REFINEMENTS};
+    memcpy(out, constants, sizeof constants);
+}
+#include "layout_table.inc"

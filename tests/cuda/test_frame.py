@@ -1,0 +1,258 @@
+"""Whole pictures drawn by the kernels, run on the host, against the CPU renderer's: the same scene, the same picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+import engine.scene
+from engine.cuda.frame import device_scene
+from engine.cuda.triangle_tree import LEAF, triangle_tree
+from engine.protocol.weights import NeuralWeights
+from engine.renderer import (
+    RenderCancelled,
+    SceneCache,
+    ViewRequest,
+    prepare_scene,
+    render_picture,
+    render_rounds,
+)
+from engine.tracing.cpu import CpuTracer
+from engine.tracing.cuda import CudaTracer
+from tests import compare
+from tests.cuda import fake_driver
+from tests.cuda.test_march import SPOT
+from tests.engine.networks import octahedron, random_network
+from tests.engine.scene_builder import SceneBuilder, camera_at, placed
+from tests.engine.test_renderer import TRANSFORMS
+
+SIZE = (96, 64)
+PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+LIGHTS = {
+    "sun": {"type": "SUN", "energy": 2.0, "angle": 0.1},
+    "point": {"type": "POINT", "energy": 150.0, "radius": 0.2, "world_from_light": placed(1.5, -2.0, 2.0)},
+    "point of light": {"type": "POINT", "energy": 90.0, "world_from_light": placed(0.5, -2.5, 1.0)},
+    "spot": {"type": "SPOT", "energy": 400.0, "spot_size": 0.9, "world_from_light": placed(0.2, -0.3, 3.0)},
+    "area": {"type": "AREA", "energy": 100.0, "size": 1.5, "world_from_light": placed(0.4, -0.2, 2.5)},
+    "ellipse": {
+        "type": "AREA",
+        "energy": 90.0,
+        "shape": "ELLIPSE",
+        "size": 1.0,
+        "size_y": 2.0,
+        "world_from_light": placed(0, 0, 2.5),
+    },
+    "narrow": {
+        "type": "AREA",
+        "energy": 40.0,
+        "shape": "DISK",
+        "size": 1.2,
+        "spread": 0.8,
+        "world_from_light": placed(0, 0, 2.5),
+    },
+    "without shadow": {
+        "type": "POINT",
+        "energy": 150.0,
+        "cast_shadow": False,
+        "world_from_light": placed(-1.5, -2.0, 2.0),
+    },
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("certified")
+    patch.setattr("engine.tracing.certified_cache.cache_folder", lambda: folder)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def builder(tmp_path):
+    return SceneBuilder(tmp_path)
+
+
+def prepared(builder, scene, session, monkeypatch):
+    """Prepare a scene for the CPU (no session) or for a device."""
+
+    def make(weights, backend="auto", time=0.0):
+        return CudaTracer(weights, session, time) if session else CpuTracer(weights, time=time)
+
+    monkeypatch.setattr(engine.scene, "make_tracer", make)
+    return prepare_scene(scene, SceneCache(builder.folder))
+
+
+def both(
+    builder,
+    monkeypatch,
+    session=None,
+    world=(0.1, 0.12, 0.15),
+    region=None,
+    samples=1,
+    camera=None,
+    **options,
+):
+    scene = builder.scene(world_color=world, **options)
+    camera = camera or camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
+    request = ViewRequest(
+        camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=samples, seed=3, region=region
+    )
+    expected = render_picture(prepared(builder, scene, None, monkeypatch), request)
+    on_device = prepared(builder, scene, session or fake_driver.session(), monkeypatch)
+    assert device_scene(on_device) is not None
+    return expected.planes, render_picture(on_device, request).planes
+
+
+def check(expected, actual, flips=0.05):
+    """Hits agree to 1e-6, so geometry agrees closely; a shadow's edge may fall on either side of a pixel's one sample."""
+    ids = expected["object_id"], actual["object_id"]
+    for name, tolerance in {"depth": 1e-5, "view_z": 1e-4, "position": 1e-4, "pass_index": 0.0}.items():
+        compare.difference(*ids, expected[name], actual[name], tolerance).check(tolerance, flips)
+    inside = (expected["object_id"] > 0)[..., 0] & ~compare.silhouettes(*ids)
+    turned = np.abs(expected["normal"] - actual["normal"]).max(axis=2)[inside]
+    assert (turned > 1e-3).mean() < 5e-3  # a kink of a network or an edge of a mesh
+    apart = np.abs(expected["combined"] - actual["combined"]).max(axis=2)
+    assert np.quantile(apart[~compare.silhouettes(*ids)], 0.99) < 2e-3
+    assert (apart > 2e-2).mean() < 1e-2
+    assert expected["combined"][..., :3].std() > 0.01
+
+
+def everything(builder):
+    """Neural and native objects of every kind in one scene."""
+    spot, gem = builder.bytes(SPOT.read_bytes()), builder.bytes(octahedron(0.6).to_bytes())
+    gold = builder.material(base_color=(0.9, 0.6, 0.2), metallic=1.0, roughness=0.25)
+    red = builder.material(base_color=(0.8, 0.1, 0.1), roughness=0.4, emission=(0.02, 0.0, 0.0))
+    floor = builder.material(base_color=(0.5, 0.5, 0.55), roughness=0.9, specular=0.2)
+    builder.neural(placed(0.0, 0.0, 0.2), weights=spot, material=red)
+    builder.neural(
+        TRANSFORMS["sheared and mirrored"] @ placed(0.9, 0.6, 0.1, scale=0.5), weights=gem, material=gold
+    )
+    builder.neural(placed(-0.9, 0.5, 0.0, scale=(0.5, 0.4, 0.7)), weights=spot, material=gold)
+    builder.trimesh(
+        trimesh.creation.box((6.0, 6.0, 0.1)), world_from_object=placed(0, 0, -0.75), material=floor
+    )
+    sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
+    builder.trimesh(sphere, smooth=True, world_from_object=placed(-0.7, -0.8, -0.2), material=gold)
+    builder.trimesh(
+        sphere,
+        world_from_object=placed(0.9, -0.7, -0.35) @ TRANSFORMS["negative"] @ placed(scale=0.5),
+        material=red,
+    )
+
+
+def test_picture_of_everything_is_the_cpu_renderers(builder, monkeypatch):
+    everything(builder)
+    for name in ("sun", "area", "without shadow"):
+        builder.light(**LIGHTS[name])
+    expected, actual = both(builder, monkeypatch, samples=2)
+    check(expected, actual)
+    assert len(np.unique(expected["object_id"])) == 7
+
+
+@pytest.mark.parametrize("name", LIGHTS)
+def test_every_light_is_the_cpu_renderers(name, builder, monkeypatch):
+    gem = builder.bytes(octahedron(0.6).to_bytes())
+    gloss = builder.material(base_color=(0.3, 0.5, 0.8), roughness=0.3, ior=1.6)
+    builder.neural(placed(0, 0, 0.1), weights=gem, material=gloss)
+    builder.trimesh(trimesh.creation.box((6.0, 6.0, 0.1)), world_from_object=placed(0, 0, -0.6))
+    builder.light(**LIGHTS[name])
+    check(*both(builder, monkeypatch, world=(0.0, 0.0, 0.0)))
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_every_transform_is_the_cpu_renderers(name, builder, monkeypatch):
+    gem = builder.bytes(random_network(activation="sine", width=16, depth=2, seed=3).to_bytes())
+    builder.neural(TRANSFORMS[name], weights=gem)
+    check(*both(builder, monkeypatch, film_transparent=True), flips=0.1)
+
+
+def test_orthographic_region_of_a_picture_is_its_crop(builder, monkeypatch):
+    everything(builder)
+    builder.light(**LIGHTS["sun"])
+    camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, size_y=2.6)
+    expected, actual = both(builder, monkeypatch, camera=camera, region=(20, 11, 75, 50))
+    assert actual["combined"].shape == (39, 55, 4)
+    check(expected, actual)
+
+
+def test_small_memory_gives_the_same_picture_in_tiles(builder, monkeypatch):
+    everything(builder)
+    builder.light(**LIGHTS["area"])
+    device = fake_driver.FakeDevice(fake_driver.info())
+    _, whole = both(builder, monkeypatch, fake_driver.session(device))
+    launches = len(device.launches)
+    monkeypatch.setattr("engine.cuda.frame.LARGEST_TILE", 1000)
+    device = fake_driver.FakeDevice(fake_driver.info())
+    _, tiles = both(builder, monkeypatch, fake_driver.session(device))
+    assert len(device.launches) > 3 * launches / 2
+    assert all(np.array_equal(whole[name], tiles[name]) for name in PLANES)
+
+
+@pytest.mark.parametrize("fault", ["lost", "memory"])
+def test_device_that_fails_amid_a_picture_leaves_it_to_the_cpu(fault, builder, monkeypatch, caplog):
+    everything(builder)
+    builder.light(**LIGHTS["sun"])
+    device = fake_driver.FakeDevice(fake_driver.info())
+    scene = prepared(builder, builder.scene(), fake_driver.session(device), monkeypatch)
+    assert device_scene(scene) is not None
+    if fault == "lost":
+        device.lost_at = len(device.launches) + 4
+    else:
+        device.capacity = device.used
+    camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
+    request = ViewRequest(camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=1)
+    actual = render_picture(scene, request).planes
+    expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request).planes
+    check(expected, actual)
+    assert "the CPU draws this picture" in caplog.text
+
+
+def test_cancelled_picture_stops_between_samples(builder, monkeypatch):
+    everything(builder)
+    device = fake_driver.FakeDevice(fake_driver.info())
+    scene = prepared(builder, builder.scene(), fake_driver.session(device), monkeypatch)
+    camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
+    request = ViewRequest(camera=camera, width=SIZE[0], height=SIZE[1], samples=8)
+    asked = []
+    with pytest.raises(RenderCancelled):
+        for _ in render_rounds(scene, request, lambda: asked.append(1) or len(asked) > 2):
+            pass
+    begun = [name for name, *_ in device.launches if name == "begin_pixels"]
+    assert len(begun) < 8
+
+
+def test_transparent_surfaces_and_other_shaders_are_left_to_the_renderer(builder, monkeypatch):
+    gem = builder.bytes(octahedron(0.6).to_bytes())
+    glass = builder.material(alpha=0.5)
+    builder.neural(weights=gem, material=glass)
+    scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)
+    assert device_scene(scene) is None
+
+
+def test_triangle_tree_holds_each_triangle_once_inside_its_boxes():
+    mesh = trimesh.creation.torus(0.6, 0.2)
+    corners = np.asarray(mesh.vertices[mesh.faces], np.float32)
+    tree = triangle_tree(corners)
+    assert np.array_equal(np.sort(tree.faces), np.arange(len(corners)))
+    assert np.array_equal(tree.corners, corners[tree.faces])
+    leaves = tree.nodes[tree.nodes["count"] > 0]
+    assert leaves["count"].sum() == len(corners) and leaves["count"].max() <= LEAF
+    assert tree.depth < 64  # of the kernels' stack
+    todo, seen = [(0, np.full(3, -np.inf), np.full(3, np.inf))], 0
+    while todo:
+        number, low, high = todo.pop()
+        node = tree.nodes[number]
+        assert (node["low"] >= low - 1e-5).all() and (node["high"] <= high + 1e-5).all()
+        seen += 1
+        if node["count"] == 0:
+            todo += [(node["first"] + k, node["low"], node["high"]) for k in (0, 1)]
+            continue
+        inside = tree.corners[node["first"] : node["first"] + node["count"]].reshape(-1, 3)
+        assert (inside >= node["low"]).all() and (inside <= node["high"]).all()
+    assert seen == len(tree.nodes)
+
+
+def test_weights_of_the_demo_are_the_ones_that_are_tested():
+    assert NeuralWeights.load(Path(SPOT)).architecture.width == 32
