@@ -25,7 +25,6 @@ def cache_folder() -> Path:
 def use_cache_folder() -> None:
     """Point Numba and Warp at the folder; call it before either is imported."""
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
-    os.environ.setdefault(
-        "NUMBA_CACHE_LOCATOR_CLASSES", f"{__package__}.kernel_cache.KernelCacheLocator,{NUMBAS_OWN}"
-    )
+    # not by default: a parent's value may name a package that this process does not have
+    os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = f"{__package__}.kernel_cache.KernelCacheLocator,{NUMBAS_OWN}"
     os.environ.setdefault("WARP_CACHE_PATH", str(cache_folder() / "warp"))

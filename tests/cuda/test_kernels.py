@@ -5,13 +5,12 @@ import zipfile
 
 import pytest
 
-from engine.cuda.archive import ARCHITECTURES, FOLDER, KernelArchive, member
+from engine.cuda.archive import ARCHITECTURES, KernelArchive, member
 from requirements import kernels
-from requirements.environments import ROOT, BuildError
+from requirements.environments import BuildError
 
 HAS_NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 needs_nvcc = pytest.mark.skipif(not HAS_NVCC, reason="there is no nvcc, so no kernel can be compiled")
-SOURCES = sorted(path.stem for path in FOLDER.glob("*.cu"))
 WIDTHS = (16, 32, 64, 128, 256)
 KERNELS = {
     *(f"{name}_{width}" for name in ("march", "evaluate") for width in WIDTHS),
@@ -33,11 +32,7 @@ ptxas info    : Used 40 registers, used 0 barriers, 1024 bytes smem, 8 bytes cme
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_compiles_without_warnings_and_within_the_limits(architecture):
-    folder = ROOT / "build/cuda" / kernels.sources_digest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    uses = [
-        use for source in SOURCES for use in kernels.compile_source(source, architecture, False, folder)[1]
-    ]
+    _, uses = kernels.compile_all([architecture])  # on all processors
     print(kernels.table(uses))
     assert {use.kernel for use in uses} == KERNELS
     assert {use.architecture for use in uses} == {f"sm_{architecture}"}
