@@ -38,5 +38,7 @@ def time_of(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> float | None:
 
 def even_frames(first: int, last: int, step: int) -> list[float]:
     """Give the times in frames at which a motion is read: evenly from the first to the last, about `step` apart."""
+    if last <= first:
+        return [first]
     count = max(1, round((last - first) / max(step, 1))) + 1
     return [first + (last - first) * k / (count - 1) for k in range(count)]
