@@ -184,6 +184,7 @@ def test_fused_step_and_torch_train_networks_of_more_inputs_alike(given):
         np.random.default_rng(4).uniform(-1.0, 1.0, (10, 400, architecture.inputs + 2)).astype(np.float32)
     )
     samples[..., -2] = np.linalg.norm(samples[..., :3], axis=-1) - 0.7
+    samples[..., -1] = np.abs(samples[..., -1])  # weights
     for batch in samples:
         for trainer in (ours, theirs):
             trainer.step(batch, 2e-3)
