@@ -35,6 +35,7 @@ from .protocol.messages import Converted, Message
 from .protocol.weights import NeuralWeights, write_atomically
 from .report import conversion_report, report_bytes
 from .rounding import rounded_together
+from .signed_distance import use_device
 from .training_settings import with_training
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def convert_motion(folder: Path, options: ConvertOptions, tell: Callable[[Messag
         if path is not None:
             check_writable(path)
     run = moving_run(options)
+    use_device(run.device)
     announcer = Announcer(tell, run.num_steps)
     motion = load_motion(folder, options.threads, lambda: announcer.phase("checking", 0.02))
     weights, history = _fitted(motion, run, options, announcer)
