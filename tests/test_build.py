@@ -147,3 +147,14 @@ def test_an_unknown_benchmark_names_those_that_are_there():
     ended = build("bench", "nonsense")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: There is no benchmark nonsense")
+
+
+def test_pictures_for_the_readme_are_there_and_small():
+    from PIL import Image
+
+    film, slice_ = ROOT / "docs/timelapse.gif", ROOT / "docs/slice.png"
+    assert film.stat().st_size + slice_.stat().st_size < 400_000
+    with Image.open(film) as image:
+        assert image.n_frames >= 10
+    with Image.open(slice_) as image:
+        assert image.size == (400, 400)
