@@ -50,7 +50,7 @@ DEMO_MESH = ROOT / "examples/spot.obj"
 DEMO_OPTIONS = ("--preset", "standard", "--seed", "0")
 PICTURE_OPTIONS = ("--preset", "draft", "--seed", "0")
 SLICE_OPTIONS = ("--axis", "x", "--size", "400")
-FILM_OPTIONS = ("--preset", "draft", "--pictures", "12", "--panel", "180", "--rate", "4")
+FILM_OPTIONS = ("--preset", "draft", "--pictures", "8", "--panel", "130", "--rate", "3")
 
 
 def main() -> int:
