@@ -4,6 +4,7 @@
 demo          convert examples/spot.obj, render it beside native geometry in headless Blender, write demo/
 test          every check and every test; says what was skipped and why
 bench         print the tables of tests/benchmarks/
+pictures      draw docs/timelapse.gif and docs/slice.png: the fit of examples/spot.obj, and a plane through its field
 extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources
 cuda          compile the CUDA kernels for every chip into dist/neural_implicit-kernels.zip; needs NVIDIA's nvcc
 environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to.
@@ -49,6 +50,9 @@ MADE = (
 
 DEMO_MESH = ROOT / "examples/spot.obj"
 DEMO_OPTIONS = ("--preset", "standard", "--seed", "0")
+PICTURE_OPTIONS = ("--preset", "draft", "--seed", "0")
+SLICE_OPTIONS = ("--axis", "x", "--size", "400")
+FILM_OPTIONS = ("--preset", "draft", "--pictures", "8", "--panel", "130", "--rate", "3")
 
 
 def main() -> int:
@@ -65,6 +69,7 @@ def main() -> int:
         "arguments", nargs=argparse.REMAINDER, help="passed on to pytest, which then runs alone"
     )
     _verb(verbs, "bench", bench).add_argument("name", nargs="?", help="one benchmark; default: all")
+    _verb(verbs, "pictures", pictures)
     _verb(verbs, "extension", extension).add_argument(
         "--output", type=Path, default=ROOT / "dist", help="a folder"
     )
@@ -156,6 +161,21 @@ def bench(arguments: argparse.Namespace) -> int:
         code = f"import sys; from tests.benchmarks.{name} import main; sys.exit(main())"
         codes.append(subprocess.run([str(python), "-c", code], cwd=ROOT).returncode)
     return max(codes)
+
+
+def pictures(arguments: argparse.Namespace) -> int:
+    """Film the fit of the bundled mesh and draw a plane through its field, for the README."""
+    engine, docs, made = prepare(ENGINE), ROOT / "docs", ROOT / "build/pictures"
+    made.mkdir(parents=True, exist_ok=True)
+    weights = made / "spot.safetensors"
+    verbs = {
+        "The conversion": ["convert", str(DEMO_MESH), "-o", str(weights), *PICTURE_OPTIONS],
+        "The slice": ["slice", str(weights), "-o", str(docs / "slice.png"), *SLICE_OPTIONS],
+        "The film": ["timelapse", str(DEMO_MESH), "-o", str(docs / "timelapse.gif"), *FILM_OPTIONS],
+    }
+    for what, verb in verbs.items():
+        _must([str(engine), "-m", "engine", *verb], what)
+    return 0
 
 
 def clean(arguments: argparse.Namespace) -> int:

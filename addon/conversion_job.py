@@ -22,7 +22,9 @@ from .animation_copy import left_behind
 from .engine_conversion import SILENCE_TIMEOUT_S, ConversionError, EngineConversion, EngineResult
 from .engine_process import EngineProcessError
 from .engine_python import EngineNotFoundError
-from .mesh_export import SourceArrays, SourceSurface, SurfaceError, read_source
+from .mesh_export import SourceSurface, SurfaceError
+from .motion_export import source_writer
+from .moving_proxy import follow, packed_moments
 from .neural_object import NeuralShape, State, is_busy, meshes_of_job, store_shape
 from .properties import ConversionSettings
 from .source_object import hide_source, new_object, show_source, take_over_selection, with_uid
@@ -157,11 +159,12 @@ class ConversionJob:
         if source is None:
             raise SurfaceError(f"{self.name} was deleted before its turn came.")
         self.name = source.name
-        read = read_source(source, depsgraph)
+        write = source_writer(source, depsgraph, self._settings.frames)
         self.warnings += left_behind(source)
         self._folder = job_folder.new_job_folder()
-        self.engine = EngineConversion(python, self._folder, self._silence_timeout_s)
-        self._python, self._writing = python, _writer.submit(_write, read, self.engine.source)
+        moving = self._settings.frames is not None
+        self.engine = EngineConversion(python, self._folder, self._silence_timeout_s, moving=moving)
+        self._python, self._writing = python, _writer.submit(write, self.engine.source)
         self.state = "running"
         self._begin_training(SMALL_MESH_S)
 
@@ -208,6 +211,7 @@ class ConversionJob:
             store_shape(mesh, shape)
         self._hide_source()
         if state == "finished":
+            follow(self._scene() or bpy.context.scene)
             self.state = "finished"
             self._remove_files()
         return True
@@ -224,6 +228,8 @@ class ConversionJob:
             report=report,
             vertices_unit=result.vertices_unit,
             triangles=result.triangles,
+            frames=None if self._settings.frames is None else self._settings.frames[:2],
+            moments=packed_moments(result.more),
         )
 
     def _make_object(self, shape: NeuralShape) -> bool:
@@ -281,12 +287,6 @@ class ConversionJob:
     def _view_layer(self) -> bpy.types.ViewLayer | None:
         scene = self._scene()
         return None if scene is None else scene.view_layers.get(self._view_layer_name)
-
-
-def _write(read: SourceArrays, path: Path) -> SourceSurface:
-    surface = read.surface()
-    surface.save(path)
-    return surface
 
 
 def _sentence(error: BaseException) -> str:

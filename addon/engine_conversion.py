@@ -35,20 +35,29 @@ class EngineResult:
     vertices_unit: np.ndarray  # (V, 3) float32
     triangles: np.ndarray  # (T, 3) int32
     report: dict[str, Any]
+    more: dict[str, np.ndarray]  # beside the proxy: those of a moving shape's moments
 
 
 class EngineConversion:
     """Runs `convert` in a folder of its own; whoever owns it polls."""
 
-    def __init__(self, python: Path, folder: Path, silence_timeout_s: float = SILENCE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        silence_timeout_s: float = SILENCE_TIMEOUT_S,
+        *,
+        moving: bool = False,
+    ) -> None:
         """Prepare; nothing runs before `start`.
 
         Args:
             python: The engine's interpreter.
             folder: Where the source is and the result goes.
             silence_timeout_s: How long the engine may say nothing before it counts as hanging.
+            moving: The source is a folder of frames.
         """
-        self.source = folder / "source.npz"
+        self.source = folder / ("frames" if moving else "source.npz")
         self.weights = folder / "result.safetensors"
         self.proxy = folder / "proxy.npz"
         self.report = folder / "result.report.json"
@@ -151,6 +160,7 @@ class EngineConversion:
             NeuralWeights.from_bytes(weights)
             with np.load(self.proxy, allow_pickle=False) as arrays:
                 vertices, triangles = arrays["vertices_unit"], arrays["triangles"]
+                more = {name: arrays[name] for name in arrays.files if name.startswith("moment_")}
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, WeightsFileError) as error:
             raise ConversionError(f"The engine's result cannot be read: {error}. Convert again.") from error
         if not _is_mesh(vertices, triangles):
@@ -158,7 +168,7 @@ class EngineConversion:
         if len(triangles) == 0:
             return None
         return EngineResult(
-            weights=weights, vertices_unit=vertices, triangles=triangles, report=self._report()
+            weights=weights, vertices_unit=vertices, triangles=triangles, report=self._report(), more=more
         )
 
     def _report(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Convert Back to Mesh: the zero set of a neural object as an ordinary mesh, at a resolution whose cost is shown before."""
+"""Convert Back to Mesh: the zero set of a neural object as an ordinary mesh, at a resolution whose cost is shown before.
+
+Of a moving one it is that of the timeline's frame.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import bpy
 import numpy as np
 
 from .engine_task import EngineTask
+from .moving_object import time_of
 from .neural_object import applied_transform, is_neural, proxy_fit_of, weights_of
 from .proxy_fit import transform
 from .task_operator import TaskOperator
@@ -50,10 +54,16 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
             weights.write_bytes(weights_of(context.active_object.data) or b"")
         except OSError as error:
             return self._refuse(f"{error.strerror} ({error.filename}). Free some disk space.", task)
-        target = str(task.folder / "mesh.npz")
-        return self.run_task(
-            context, ["mesh", str(weights), "-o", target, "--resolution", str(self.resolution)], task
-        )
+        arguments = [
+            "mesh",
+            str(weights),
+            "-o",
+            str(task.folder / "mesh.npz"),
+            "--resolution",
+            str(self.resolution),
+        ]
+        time = time_of(context.active_object.data, context.scene)
+        return self.run_task(context, arguments if time is None else [*arguments, "--time", repr(time)], task)
 
     def finish(self, context: bpy.types.Context, task: EngineTask) -> set[str]:
         """Put the mesh where the neural object is."""

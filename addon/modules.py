@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     conversion_queue,
     mesh_back,
+    moving_proxy,
     operators,
     panels,
     preferences,
@@ -28,6 +29,7 @@ MODULES = (
     panels,
     shape_memory,
     conversion_queue,
+    moving_proxy,
     standby,
     render_engine,
 )

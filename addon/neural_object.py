@@ -25,6 +25,8 @@ REPORT_KEY = "neural_implicit_report"
 JOB_KEY = "neural_implicit_job"
 SOURCE_KEY = "neural_implicit_source"
 STATE_KEY = "neural_implicit_state"
+FRAMES_KEY = "neural_implicit_frames"  # first and last frame of a moving shape
+MOMENTS_KEY = "neural_implicit_moments"  # proxies of a moving shape, packed by `moving_proxy`
 COUNTS_KEY = "neural_implicit_proxy"  # vertices and triangles the proxy was made with
 UNIT_ATTRIBUTE = "neural_implicit_unit"
 
@@ -44,6 +46,8 @@ class NeuralShape:
     report: dict[str, Any]  # plain JSON values
     vertices_unit: np.ndarray  # (V, 3) float32, the proxy
     triangles: np.ndarray  # (T, 3) int32
+    frames: tuple[int, int] | None = None  # first and last of a moving shape
+    moments: bytes | None = None  # its proxies
 
 
 def weights_of(mesh: bpy.types.Mesh) -> bytes | None:
@@ -142,35 +146,52 @@ def store_shape(mesh: bpy.types.Mesh, shape: NeuralShape) -> None:
     Raises:
         WeightsFileError: The weights are damaged; the mesh is as it was.
     """
-    unit_from_object = NeuralWeights.from_bytes(shape.weights).unit_from_object
+    NeuralWeights.from_bytes(shape.weights)
     applied = applied_transform(mesh)
-    smooth = _is_smooth(mesh)
     mesh.pop(WEIGHTS_KEY, None)  # Blender (4.3 to 5.2) cuts bytes at the first zero when they replace others
     mesh[WEIGHTS_KEY] = shape.weights
     mesh[REPORT_KEY] = json.dumps(shape.report)
     mesh[JOB_KEY] = shape.job
     mesh[SOURCE_KEY] = shape.source_name
     mesh[STATE_KEY] = shape.state
-    vertices = transform(
-        applied @ np.linalg.inv(unit_from_object), np.asarray(shape.vertices_unit, np.float64)
-    )
-    if mesh.shape_keys is None:  # they cannot follow new geometry
-        _store_proxy(mesh, vertices, shape, smooth)
+    if shape.frames is not None:
+        mesh[FRAMES_KEY] = list(shape.frames)
+    mesh.pop(MOMENTS_KEY, None)
+    if shape.moments is not None:
+        mesh[MOMENTS_KEY] = shape.moments
+    _place_proxy(mesh, applied, shape.vertices_unit, shape.triangles)
+
+
+def show_proxy(mesh: bpy.types.Mesh, vertices_unit: np.ndarray, triangles: np.ndarray) -> None:
+    """Put another proxy, (V, 3) in unit space and (T, 3), in the place of a neural object's; the weights stay."""
+    _place_proxy(mesh, applied_transform(mesh), vertices_unit, triangles)
+
+
+def _place_proxy(
+    mesh: bpy.types.Mesh, applied: FloatArray, vertices_unit: np.ndarray, triangles: np.ndarray
+) -> None:
+    unit_from_object = _unit_from_object(mesh)
+    if unit_from_object is not None and mesh.shape_keys is None:  # they cannot follow new geometry
+        object_from_unit = applied @ np.linalg.inv(unit_from_object)
+        vertices = transform(object_from_unit, np.asarray(vertices_unit, np.float64))
+        _store_proxy(mesh, vertices, vertices_unit, triangles)
     mesh.update_tag()
 
 
-def _store_proxy(mesh: bpy.types.Mesh, vertices: FloatArray, shape: NeuralShape, smooth: bool) -> None:
-    num_vertices, num_triangles = len(vertices), len(shape.triangles)
+def _store_proxy(
+    mesh: bpy.types.Mesh, vertices: FloatArray, vertices_unit: np.ndarray, triangles: np.ndarray
+) -> None:
+    num_vertices, num_triangles, smooth = len(vertices), len(triangles), _is_smooth(mesh)
     mesh.clear_geometry()
     mesh.vertices.add(num_vertices)
     mesh.loops.add(3 * num_triangles)
     mesh.polygons.add(num_triangles)
     mesh.attributes["position"].data.foreach_set("vector", vertices.astype(np.float32).ravel())
-    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(shape.triangles, np.int32).ravel())
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(triangles, np.int32).ravel())
     mesh.polygons.foreach_set("loop_start", np.arange(0, 3 * num_triangles, 3, dtype=np.int32))
     mesh.polygons.foreach_set("use_smooth", np.full(num_triangles, smooth))
     attribute = mesh.attributes.new(UNIT_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
-    attribute.data.foreach_set("vector", np.ascontiguousarray(shape.vertices_unit, np.float32).ravel())
+    attribute.data.foreach_set("vector", np.ascontiguousarray(vertices_unit, np.float32).ravel())
     mesh[COUNTS_KEY] = [num_vertices, num_triangles]
     mesh.update(calc_edges=True)
 

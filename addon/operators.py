@@ -52,6 +52,19 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
     seed: bpy.props.IntProperty(name="Seed", default=0, min=0, max=MAX_SEED)  # type: ignore[valid-type]
     hide_source: bpy.props.BoolProperty(name="Hide Source", default=True)  # type: ignore[valid-type]
 
+    animated: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Animation", description="Convert the motion over a range of frames to one network that moves"
+    )
+    frame_start: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Frame Start", description="First frame of the motion; with Frame End 0 the scene's"
+    )
+    frame_end: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Frame End", description="Last frame of the motion; 0: the scene's range is taken"
+    )
+    frame_step: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Frame Step", description="Train on each so many frames", default=1, min=1
+    )
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue the selected objects; in background mode wait for their end."""
         try:
@@ -102,7 +115,14 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
                 given[name] = None
         if given.get("activation") == "PRESET":
             given["activation"] = None
+        if self.properties.is_property_set("animated"):
+            given["frames"] = self._frames(context.scene) if self.animated else None
         return base.replaced(given)
+
+    def _frames(self, scene: bpy.types.Scene) -> tuple[int, int, int]:
+        named = self.frame_end != 0
+        first, last = (self.frame_start, self.frame_end) if named else (scene.frame_start, scene.frame_end)
+        return first, last, self.frame_step
 
     def _wait(self, context: bpy.types.Context, jobs: list[ConversionJob]) -> set[str]:
         """Wait for the jobs' end, printing how far they are; failures are reported, which raises in scripts."""

@@ -9,6 +9,7 @@ from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
 from .engine_python import EngineNotFoundError, find_engine_python
+from .moving_object import frames_of, is_moving
 from .neural_object import (
     SOURCE_KEY,
     architecture_of,
@@ -73,6 +74,8 @@ class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
         rows = [("Source", str(mesh.get(SOURCE_KEY, "")))]
         if architecture is not None:
             rows.append(("Network", _network(architecture)))
+        if is_moving(mesh):
+            rows.append(("Frames", "{} to {}".format(*frames_of(mesh, context.scene))))
         report = report_of(mesh)
         _draw_rows(layout, rows + report_rows(report, len(packed)))
         for warning in report.get("warnings", []):
@@ -111,6 +114,11 @@ def _draw_settings(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         column.prop(settings, "tolerance" if settings.goal == "ERROR" else "num_bytes")
     column.prop(settings, "seed")
     column.prop(settings, "hide_source")
+    column.prop(settings, "animated")
+    if settings.animated:
+        scene = context.scene
+        draw_text(column, f"Frames {scene.frame_start} to {scene.frame_end} of the timeline", context)
+        column.prop(settings, "frame_step")
     column.prop(settings, "custom")
     if settings.custom:
         sizes = ("width", "depth") if settings.goal == "NETWORK" else ()

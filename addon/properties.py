@@ -41,6 +41,7 @@ class ConversionSettings:
     num_bytes: int | None = None
     seed: int = 0
     hide_source: bool = True
+    frames: tuple[int, int, int] | None = None  # first, last and step of an animation to convert
 
     def replaced(self, changes: dict[str, Any]) -> ConversionSettings:
         """Give a copy with some settings changed; a size of the network takes the place of an error or a size in bytes."""
@@ -59,6 +60,8 @@ class ConversionSettings:
             arguments += ["--tolerance-object", repr(self.tolerance_object)]
         if self.num_bytes is not None:
             arguments += ["--bytes", str(self.num_bytes)]
+        if self.frames is not None:
+            arguments.append("--moving")
         return arguments
 
 
@@ -113,9 +116,19 @@ class NeuralImplicitSettings(bpy.types.PropertyGroup):
         name="Hide Source", description="Hide the source once its neural implicit is there", default=True
     )
 
+    animated: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Animation",
+        description="Convert the object's motion over the scene's frames: one network that moves with the timeline",
+    )
+    frame_step: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Frame Step", description="Train on each so many frames", default=1, min=1, soft_max=20
+    )
+
     def conversion_settings(self) -> ConversionSettings:
         """Give the settings the panel shows."""
         sized = self.custom and self.goal == "NETWORK"
+        scene = self.id_data
+        frames = (scene.frame_start, scene.frame_end, self.frame_step) if self.animated else None
         return ConversionSettings(
             preset=self.preset,
             width=self.width if sized else None,
@@ -126,6 +139,7 @@ class NeuralImplicitSettings(bpy.types.PropertyGroup):
             samples=self.samples if self.custom else None,
             seed=self.seed,
             hide_source=self.hide_source,
+            frames=frames,
         )
 
 

@@ -17,6 +17,7 @@ from ..engine.protocol.scene import Light, Material, MeshGeometry, MeshObject, N
 from ..engine.protocol.weights import NeuralWeights
 from .geometry_export import evaluated_mesh, read_triangles
 from .material_export import export_light, export_material, export_world, flat
+from .moving_object import time_of
 from .neural_object import applied_transform, weights_of
 from .session_folder import SessionFolder
 
@@ -33,6 +34,7 @@ class SceneExporter:
         self._folder = folder
         self._geometries: dict[int, MeshGeometry | None] = {}  # by the object's session_uid
         self._visited: set[int] = set()  # in the present export
+        self.moves = False  # whether the last scene held a moving shape
         self._sound: dict[str, bool] = {}  # weights by SHA-256: whether they can be drawn
 
     def forget_updated(self, depsgraph: bpy.types.Depsgraph) -> None:
@@ -57,13 +59,14 @@ class SceneExporter:
         Raises:
             OSError: The session's folder is full.
         """
-        building = _Building(self)
+        building = _Building(self, depsgraph.scene)
         self._visited = set()
         for instance in depsgraph.object_instances:
             owner = instance.parent if instance.is_instance else instance.object
             if instance.show_self and visible(owner):
                 building.add(instance)
         self._geometries = {uid: self._geometries[uid] for uid in self._visited}
+        self.moves = any(neural.time is not None for neural in building.neural_objects)
         scene = depsgraph.scene
         return Scene(
             neural_objects=tuple(building.neural_objects),
@@ -106,13 +109,13 @@ class SceneExporter:
 class _Building:
     """The scene while its instances are gone through."""
 
-    def __init__(self, exporter: SceneExporter) -> None:
+    def __init__(self, exporter: SceneExporter, scene: bpy.types.Scene) -> None:
         self.neural_objects: list[NeuralObject] = []
         self.mesh_objects: list[MeshObject] = []
         self.geometries: list[MeshGeometry] = []
         self.materials: list[Material] = []
         self.lights: list[Light] = []
-        self._exporter = exporter
+        self._exporter, self._scene = exporter, scene
         self._num_objects = 0
         self._by_data: dict[int, MeshGeometry | None] = {}  # pointers hold during one export
         self._geometry_indices: dict[MeshGeometry, int] = {}
@@ -140,6 +143,7 @@ class _Building:
                 world_from_object=_world_from_fitted(instance),
                 material=self._materials(evaluated)[0],
                 pass_index=evaluated.pass_index,
+                time=time_of(evaluated.original.data, self._scene),
             )
         )
 

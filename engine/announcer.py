@@ -97,5 +97,5 @@ def save_result(weights: NeuralWeights, output: Path, proxy: Path | None) -> int
     if proxy is not None:
         from .proxy import proxy_mesh  # marching cubes, only where a proxy is asked for
 
-        proxy_mesh(weights).save(proxy)
+        proxy_mesh(weights).save(proxy)  # of a moving shape at time 0
     return weights.save(output)

@@ -45,8 +45,9 @@ def fit_until_good(
     may_grow: bool,
     tolerance: float | None = None,
     quick: bool = False,
+    most_tries: int = MOST_TRIES,
 ) -> tuple[Attempt, list[Attempt]]:
-    """Give the best of up to `MOST_TRIES` attempts, and all of them in order.
+    """Give the best of up to `most_tries` attempts, and all of them in order.
 
     Args:
         first: The run to begin with.
@@ -54,6 +55,7 @@ def fit_until_good(
         may_grow: Whether the network's width is ours to choose.
         tolerance: Of the mean surface error, where the user named one.
         quick: Whether only a collapsed network is worth another try.
+        most_tries: At most `MOST_TRIES`.
     """
     attempts: list[Attempt] = []
     options: FitOptions | None = first
@@ -63,7 +65,7 @@ def fit_until_good(
         attempts.append(Attempt(options=options, weights=weights, errors=errors, missed=missed))
         if missed:
             log.warning("seed %d, width %d: %s", options.seed, options.architecture.width, missed[0].text)
-        worth_it = not quick or collapsed(errors)
+        worth_it = len(attempts) < most_tries and (not quick or collapsed(errors))
         options = next_options(attempts, may_grow) if worth_it else None
     return min(attempts, key=lambda attempt: attempt.badness), attempts
 

@@ -17,26 +17,29 @@ from pathlib import Path
 
 import numpy as np
 
-from . import VERSION
 from .aims import empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good, notes_of
+from .epoch_fit import fit_in_epochs
+from .epochs import EpochRecord
 from .errors import FitError, OptionError, OutputError
+from .fitted_weights import neural_weights
 from .fitting import FitOptions, FitState, fit
 from .measure import measure_errors
 from .mesh import Mesh, check_mesh, to_unit
 from .mesh_files import load_mesh
 from .network_search import LadderSearch, best_within
 from .network_values import NetworkValues
-from .parameters import initial_parameters, split_parameters
+from .parameters import initial_parameters
 from .precision import Precision, stored
 from .protocol.messages import Converted, Message
-from .protocol.weights import Architecture, Description, NeuralWeights, Source, write_atomically
+from .protocol.weights import Architecture, NeuralWeights, Source, write_atomically
 from .report import conversion_report, report_bytes
+from .sample_sources import ShapeSource
 from .sampling import SurfaceSampler
 from .sign_doctor import Diagnosis, examine
 from .signed_distance import use_device
-from .zero_set_box import zero_set_box
+from .training_options import TrainingOutputs
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,8 @@ class ConvertOptions:
     tolerance: float | None = None  # mean surface error, unit space: fit the smallest network that meets it
     tolerance_object: float | None = None  # the same in object units
     num_bytes: int | None = None  # of the weights file: fit the best network within
+    outputs: TrainingOutputs = field(default_factory=TrainingOutputs)  # of a run in epochs
+    reconstruct: int | None = None  # cells a side: write the zero set as NAME.ply beside the weights, too
 
     def __post_init__(self) -> None:
         asked = [x for x in (self.tolerance, self.tolerance_object, self.num_bytes) if x is not None]
@@ -69,6 +74,10 @@ class ConvertOptions:
             raise OptionError("Ask for a tolerance or for a number of bytes, not for both.")
         if asked and not (math.isfinite(asked[0]) and asked[0] > 0.0):
             raise OptionError(f"A tolerance or a number of bytes must be positive, got {asked[0]}.")
+        if asked and self.fit.training is not None:
+            raise OptionError(
+                "A tolerance or a number of bytes chooses the run: leave out its training settings."
+            )
 
 
 def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], None]) -> Converted:
@@ -86,7 +95,8 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
         EngineError: The mesh, an option, the output folder or the fit is at fault.
     """
     start = time.monotonic()
-    for path in (options.output, options.report, options.proxy):
+    outputs = options.outputs
+    for path in (options.output, options.report, options.proxy, outputs.checkpoint, outputs.plot):
         if path is not None:
             check_writable(path)
     announcer = Announcer(tell, options.fit.num_steps)
@@ -95,13 +105,24 @@ def convert(source: Path, options: ConvertOptions, tell: Callable[[Message], Non
     use_device(options.fit.device)
     diagnosis = announcer.during("checking", 0.03, lambda: examine(to_unit(mesh), options.threads))
     announcer.phase("sampling", 0.04)
-    best, attempts = _Job(mesh, diagnosis, options, announcer).run()
+    job = _Job(mesh, diagnosis, options, announcer)
+    best, attempts = job.run()
     announcer.phase("writing", 0.99)
     num_bytes = save_result(best.weights, options.output, options.proxy)
-    warnings = (*mesh.warnings, *diagnosis.warnings, *notes_of(best, attempts))
+    if options.reconstruct is not None:
+        from .mesh_out import save_mesh  # marching cubes, only where a mesh is asked for
+
+        mesh_path, cells = options.output.with_suffix(".ply"), options.reconstruct
+        announcer.during("writing", 0.99, lambda: save_mesh(best.weights, cells, mesh_path))
+    warnings = (
+        *mesh.warnings,
+        *diagnosis.warnings,
+        *notes_of(best, attempts),
+    )
     seconds = time.monotonic() - start
     report = conversion_report(best, attempts, diagnosis, options.preset)
     report |= {"num_bytes": num_bytes, "seconds": seconds, "warnings": list(warnings)}
+    report |= {"epochs": [dataclasses.asdict(record) for record in job.history]} if job.history else {}
     if options.report is not None:
         write_atomically(options.report, report_bytes(report))
     log.info("converted %s in %.1f s, surface error %.2e", mesh.name, seconds, best.errors["surface_mean"])
@@ -133,24 +154,6 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
-def neural_weights(
-    parameters: np.ndarray, options: FitOptions, source: Source, unit_from_object: np.ndarray
-) -> NeuralWeights:
-    """Give trained parameters as a weights file's content, without errors yet."""
-    matrices, biases = split_parameters(parameters, options.architecture)
-    description = Description(
-        architecture=options.architecture,
-        unit_from_object=tuple(float(x) for x in unit_from_object.ravel()),
-        bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
-        source=source,
-        seed=options.seed,
-        software=f"neural-implicit {VERSION}",
-    )
-    weights = NeuralWeights(description=description, weights=matrices, biases=biases)
-    box = zero_set_box(NetworkValues(weights))
-    return weights.with_description(bounds_unit=tuple(float(x) for x in box.ravel()))
-
-
 class _Job:
     """The fits of one conversion."""
 
@@ -162,6 +165,7 @@ class _Job:
             name=mesh.name, sha256=mesh.digest(), num_vertices=len(mesh.vertices), num_faces=len(mesh.faces)
         )
         self._truth = diagnosis.truth
+        self.history: list[EpochRecord] = []  # of a run in epochs
 
     def run(self) -> tuple[Attempt, list[Attempt]]:
         """Give the attempt to keep, and all attempts of the network that it is of.
@@ -171,7 +175,9 @@ class _Job:
             OptionError: No network is as small as was asked for.
         """
         options, tolerance = self._options, self._tolerance()
-        if tolerance is not None:
+        if options.fit.training is not None:  # whose settings are the user's, its seed too
+            best, attempts = fit_until_good(options.fit, self._fit_and_measure, may_grow=False, most_tries=1)
+        elif tolerance is not None:
             best, attempts = self._smallest(tolerance)
         elif options.num_bytes is not None:
             first = best_within(options.fit, options.num_bytes, self._file_bytes, self._short_fit)
@@ -226,6 +232,19 @@ class _Job:
         half = self._options.precision != "float32"
         return len(dataclasses.replace(sized, float16=half).to_bytes())
 
+    def _fit(self, run: FitOptions, report: Callable[[FitState], None]) -> np.ndarray:
+        if run.training is None:
+            return fit(self._truth, run, report)
+
+        def weights_of(parameters: np.ndarray) -> NeuralWeights:
+            return neural_weights(parameters, run, self._source, self._truth.mesh.unit_from_object)
+
+        options = self._options
+        parameters, self.history = fit_in_epochs(
+            ShapeSource(self._truth), run, options.outputs, options.output, weights_of, report
+        )
+        return parameters
+
     def _fit_and_measure(self, run: FitOptions) -> tuple[NeuralWeights, dict[str, float]]:
         unit_from_object, announcer = self._truth.mesh.unit_from_object, self._announcer
         options = self._options
@@ -240,7 +259,7 @@ class _Job:
                 announcer.snapshot(options.output, options.proxy, state)
 
         announcer.fit_begins()
-        parameters = fit(self._truth, run, report)
+        parameters = self._fit(run, report)
         precision: Precision = options.precision
         if options.num_bytes is not None and precision == "auto":
             precision = "float16"  # what the size was reckoned with

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from .soap_kernels import SoapState, gather_products, turn_bases, update_layers
 
 FloatArray = npt.NDArray[np.floating[Any]]
+
+KEPT = ("mean", "square", "left_product", "right_product", "left", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,17 @@ class CpuSoap:
         constants = self._constants(learning_rate)
         list(self._pool.map(lambda part: self._step_layers(part, gradient, constants), self._parts))
         self._num_steps += 1
+
+    def state(self) -> dict[str, FloatArray]:
+        """Give copies of what it keeps between steps, the parameters apart."""
+        kept = {name: array.copy() for name, array in self._state._asdict().items() if name in KEPT}
+        return {**kept, "num_steps": np.array([self._num_steps], np.float64)}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Go on from a `state`."""
+        for name in KEPT:
+            getattr(self._state, name)[:] = state[name]
+        self._num_steps = int(state["num_steps"][0])
 
     def _step_layers(
         self, part: tuple[int, int], gradient: FloatArray, constants: tuple[np.float32, ...]

@@ -64,3 +64,9 @@ class SceneError(EngineError):
     """A scene names data that is missing or damaged, or a number in it is impossible."""
 
     code = "scene"
+
+
+class CheckpointError(EngineError):
+    """A checkpoint is damaged or belongs to another run."""
+
+    code = "checkpoint"

@@ -24,6 +24,7 @@ from .protocol.weights import MAX_DEPTH, Architecture
 from .sampling import SamplePool, SamplingOptions
 from .signed_distance import SurfaceDistance
 from .trainers import CpuTrainer, Trainer
+from .training_options import TrainingOptions
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class FitOptions:
     loss: LossOptions = field(default_factory=lambda: LossOptions(tail_weight=TAIL_WEIGHT))
     soap: SoapOptions = field(default_factory=SoapOptions)
     device: str = "cpu"  # or one that torch knows
+    training: TrainingOptions | None = None  # a run in epochs instead of `fit`
 
     def __post_init__(self) -> None:
         arch = self.architecture
@@ -135,13 +137,18 @@ def _train(
             hard.find(batches.chunks, trainer.errors)
         trainer.step(hard.mixed_into(batch), learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
-            error = _running(state.error, trainer.loss())
+            error = running_error(state.error, trainer.loss())
             state = replace(state, step=step + 1, error=error, parameters=trainer.parameters())
             report(state)
     return trainer.parameters()
 
 
-def _running(error: float | None, latest: float) -> float:
+def running_error(error: float | None, latest: float) -> float:
+    """Give the running mean after another loss.
+
+    Raises:
+        FitError: It is no longer a number.
+    """
     if not math.isfinite(latest):
         raise FitError("Training went astray: its error is no longer a number. Try another seed.")
     return latest if error is None else error + RUNNING_SHARE * (latest - error)

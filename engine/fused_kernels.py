@@ -2,7 +2,7 @@
 
 Arrays of a block are flat, point after point: (BLOCK, rows) with `rows` a multiple of `LANES`, so that every product is
 made of register tiles. Parameters are flat too, (depth + 1, rows, columns) with `columns = rows + LANES`: the bias is in
-column `rows`, and zeros fill the rest. Reference: `torch_network.torch_step`.
+column `rows`, and zeros fill the rest. A sample is what the first layer sees, its distance and its weight. Reference: `torch_network.torch_step`.
 """
 
 from __future__ import annotations
@@ -80,18 +80,18 @@ def _loss(kind: Any, value: Any, distance: Any, limits: Any) -> Any:
 @njit(**OPTIONS)
 def _output(h: Any, weights: Any, bias: Any, samples: Any, codes: Any, limits: Any, output: Any) -> Any:
     """Set `output` (BLOCK,) to the loss's slope, zero beyond the samples; give the sum of the loss."""
-    rows, total = len(h) // BLOCK, 0.0
+    rows, total, inputs = len(h) // BLOCK, 0.0, samples.shape[1] - 2
     output[:] = np.float32(0.0)
     for p in range(len(samples)):
         value = bias
         for o in range(rows):
             value += weights[o] * h[p * rows + o]
         squashed = np.float32(np.tanh(value)) if codes[2] else value
-        loss, slope = _loss(codes[1], squashed, samples[p, 3], limits)
+        loss, slope = _loss(codes[1], squashed, samples[p, inputs], limits)
         if codes[2]:
             slope *= np.float32(1.0) - squashed * squashed
-        total += loss * samples[p, 4]
-        output[p] = slope * samples[p, 4]
+        total += loss * samples[p, inputs + 1]
+        output[p] = slope * samples[p, inputs + 1]
     return total
 
 
@@ -106,14 +106,21 @@ def _through_output(output: Any, weights: Any, h: Any, d: Any, rows: Any, slope:
 
 
 @njit(**OPTIONS)
+def _stride(samples: Any) -> Any:
+    """Give the numbers between two points of the first layer's inputs: whole vectors."""
+    return LANES * ((samples.shape[1] - 2 + LANES - 1) // LANES)
+
+
+@njit(**OPTIONS)
 def _hidden_layers(
     samples: Any, transposed: Any, biases: Any, rows: Any, code: Any, first: Any, z: Any, h: Any, d: Any
 ) -> None:
     """Set the values h[k + 1] and slopes d[k] of every hidden layer at up to BLOCK samples."""
+    inputs, stride = samples.shape[1] - 2, len(first) // BLOCK
     for p in range(BLOCK):
-        for axis in range(3):
-            first[p * LANES + axis] = samples[min(p, len(samples) - 1), axis]
-    _forward(first, LANES, 3, transposed, 0, biases[0], rows, z)
+        for axis in range(inputs):
+            first[p * stride + axis] = samples[min(p, len(samples) - 1), axis]
+    _forward(first, stride, inputs, transposed, 0, biases[0], rows, z)
     activate(code, z, h[1], d[0])
     for k in range(1, len(d)):
         _forward(h[k], rows, rows, transposed, k * rows * rows, biases[k], rows, z)
@@ -124,10 +131,10 @@ def _hidden_layers(
 def block_errors(
     parameters: Any, transposed: Any, biases: Any, rows: Any, samples: Any, codes: Any, errors: Any
 ) -> None:
-    """Set |f - d| (N,) at samples (N, 5); the arguments are those of `block_gradients`."""
-    depth = len(biases) - 1
+    """Set |f - d| (N,) at samples (N, inputs + 2); the arguments are those of `block_gradients`."""
+    depth, inputs = len(biases) - 1, samples.shape[1] - 2
     h, d = np.empty((depth + 1, BLOCK * rows), np.float32), np.empty((depth, BLOCK * rows), np.float32)
-    first, z = np.zeros(BLOCK * LANES, np.float32), np.empty(BLOCK * rows, np.float32)
+    first, z = np.zeros(BLOCK * _stride(samples), np.float32), np.empty(BLOCK * rows, np.float32)
     last = depth * rows * (rows + LANES)
     for start in range(0, len(samples), BLOCK):
         rest = samples[start : start + BLOCK]
@@ -137,7 +144,7 @@ def block_errors(
             for o in range(rows):
                 value += parameters[last + o] * h[depth, p * rows + o]
             squashed = np.float32(np.tanh(value)) if codes[2] else value
-            errors[start + p] = abs(squashed - rest[p, 3])
+            errors[start + p] = abs(squashed - rest[p, inputs])
 
 
 @njit(**OPTIONS)
@@ -160,16 +167,16 @@ def block_gradients(
         biases: (depth + 1, rows).
         depth: Hidden layers.
         rows: Padded width.
-        samples: (N, 5): x, y, z, distance, weight.
+        samples: (N, inputs + 2): the encoded place, distance, weight.
         codes: Activation, loss, whether the output passes through tanh.
         limits: Of the loss, see `_loss`.
         gradient: Flat, of the parameters' shape; added to.
     """
     h, d = np.empty((depth + 1, BLOCK * rows), np.float32), np.empty((depth, BLOCK * rows), np.float32)
-    first, z = np.zeros(BLOCK * LANES, np.float32), np.empty(BLOCK * rows, np.float32)
+    first, z = np.zeros(BLOCK * _stride(samples), np.float32), np.empty(BLOCK * rows, np.float32)
     slope, output = np.empty(BLOCK * rows, np.float32), np.empty(BLOCK, np.float32)
     zeros = np.zeros(LANES, np.float32)
-    size, last = rows * (rows + LANES), depth * rows * (rows + LANES)
+    size, last, stride = rows * (rows + LANES), depth * rows * (rows + LANES), _stride(samples)
     total = 0.0
     for start in range(0, len(samples), BLOCK):
         count = min(BLOCK, len(samples) - start)
@@ -182,5 +189,5 @@ def block_gradients(
             _backward(slope, rows, parameters, k * size, zeros, z)
             for q in range(BLOCK * rows):
                 slope[q] = z[q] * d[k - 1, q]
-        _add_outer(slope, rows, first, LANES, LANES, gradient, 0)
+        _add_outer(slope, rows, first, stride, stride, gradient, 0)
     return total

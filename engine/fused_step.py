@@ -42,7 +42,7 @@ class FusedStep:
 
         Args:
             parameters: (depth + 1, rows, columns) float32.
-            samples: (N, 5) float32: x, y, z, distance, weight.
+            samples: (N, inputs + 2) float32: the encoded place, distance, weight.
         """
         layers, rows, _ = parameters.shape
         flat, transposed, biases = _laid_out(parameters)
@@ -73,7 +73,7 @@ class FusedStep:
         return sum(losses) / len(samples), gradient
 
     def errors(self, parameters: FloatArray, samples: FloatArray) -> FloatArray:
-        """Give |f - d| (N,) float32 at samples (N, 5)."""
+        """Give |f - d| (N,) float32 at samples (N, inputs + 2)."""
         flat, transposed, biases = _laid_out(parameters)
         errors = np.empty(len(samples), np.float32)
         cuts = _cuts(len(samples))

@@ -47,9 +47,9 @@ class HardSamples:
         return self._interval > 0 and step > 0 and step % self._interval == 0
 
     def find(self, chunks: list[FloatArray], errors_of: Callable[[FloatArray], FloatArray]) -> None:
-        """Look through samples (N, 5) of each chunk with a function to |f - d| (N,)."""
+        """Look through samples (N, inputs + 2) of each chunk with a function to |f - d| (N,)."""
         options = self._options
-        far = np.concatenate([chunk[np.abs(chunk[:, 3]) > options.farther_than] for chunk in chunks])
+        far = np.concatenate([chunk[np.abs(chunk[:, -2]) > options.farther_than] for chunk in chunks])
         errors = errors_of(far)
         hard = int((errors > options.least_error).sum())
         kept = hard if hard <= options.fewest else max(options.fewest, hard // 4)
@@ -63,3 +63,12 @@ class HardSamples:
             return batch
         start = int(self._rng.integers(len(self._found) - count + 1))
         return np.concatenate([batch[: len(batch) - count], self._found[start : start + count]])
+
+    def state(self) -> tuple[dict[str, Any], FloatArray]:
+        """Give plain values and an array from which `restore` goes on as if nothing had been."""
+        return dict(self._rng.bit_generator.state), self._found
+
+    def restore(self, facts: dict[str, Any], found: FloatArray) -> None:
+        """Go on from a `state`."""
+        self._rng.bit_generator.state = facts
+        self._found = found

@@ -17,14 +17,13 @@ import numpy.typing as npt
 
 from .measure import MeasureOptions, generator
 from .network_values import NetworkValues
+from .samplers import importance_points
 from .sampling import SurfaceSampler
 from .signed_distance import SurfaceDistance
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
 GRID = 128  # points a side
-IMPORTANCE = 60.0
-CANDIDATES = 10  # uniform points for one that is drawn
 
 
 def measure_as_the_paper(
@@ -39,20 +38,6 @@ def measure_as_the_paper(
         "paper_grid": _grid_error(field, truth, grid),
         "paper_importance": float(np.abs(field.value(points) - distances).mean()),
     }
-
-
-def importance_points(
-    truth: SurfaceDistance, count: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Give points (count, 3) drawn by their weight, and their signed distances (count,)."""
-    candidates = rng.uniform(-1.0, 1.0, (CANDIDATES * count, 3)).astype(np.float32)
-    distances = truth.signed_distance(candidates)
-    weights = np.exp(-IMPORTANCE * np.abs(distances.astype(np.float64)))
-    total = float(weights.sum())
-    if not total > 0.0:  # a shape so small that no candidate is near it
-        weights, total = np.ones_like(weights), float(len(weights))
-    chosen = rng.choice(len(candidates), count, p=weights / total)
-    return candidates[chosen], distances[chosen]
 
 
 def _grid_error(field: NetworkValues, truth: SurfaceDistance, grid: int) -> float:

@@ -3,7 +3,7 @@
 While it is fitted all layers are one array (depth + 1, rows, rows + PADDING), padded with zeros, whose column `rows`
 holds the biases: one stack for the optimiser, and rows in multiples of the fused step's vectors.
 Activations have no parameters: the sharpness of softplus and the frequency of sine are part of the first
-weights, and training moves them from there.
+weights, and training moves them from there. A Fourier encoding's matrix is random and stays as it is.
 """
 
 from __future__ import annotations
@@ -38,8 +38,26 @@ GAINS: dict[Activation, tuple[float, float]] = {
 
 
 def num_rows(architecture: Architecture) -> int:
-    """Give the padded width: a multiple of PADDING."""
-    return PADDING * math.ceil(max(architecture.width, 1) / PADDING)
+    """Give the padded width, a multiple of PADDING: of the widest layer, or of an encoding that is wider."""
+    return PADDING * math.ceil(max(architecture.width, architecture.encoded_size, 1) / PADDING)
+
+
+def fourier_matrix(architecture: Architecture, scale: float, seed: int) -> FloatArray | None:
+    """Give a random matrix (F, inputs) float32, normal with `scale` cycles in a unit of length; None without encoding."""
+    if architecture.encoding == "none":
+        return None
+    rng = np.random.default_rng([seed, 5 << 20])
+    size = architecture.fourier_features, architecture.inputs
+    return (scale * rng.standard_normal(size)).astype(np.float32)
+
+
+def encode(points: FloatArray, fourier: FloatArray | None) -> FloatArray:
+    """Give what the first layer sees (N, inputs + 2 F) of points (N, inputs), float32 where there is an encoding."""
+    if fourier is None:
+        return points
+    places = np.asarray(points, np.float32)
+    phases = np.float32(2.0 * math.pi) * (places @ fourier.T)
+    return np.concatenate([places, np.sin(phases), np.cos(phases)], axis=1)
 
 
 def initial_parameters(architecture: Architecture, seed: int) -> FloatArray:
@@ -51,6 +69,8 @@ def initial_parameters(architecture: Architecture, seed: int) -> FloatArray:
     check_plain(architecture)
     rng = np.random.default_rng(seed)
     gain, first = GAINS[architecture.activation]
+    if architecture.encoding != "none":
+        first = 1.0  # the encoding's waves are sharp enough
     rows = num_rows(architecture)
     parameters = _zeros(architecture)
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
@@ -94,13 +114,13 @@ def join_parameters(weights: NeuralWeights) -> FloatArray:
 
 
 def check_plain(architecture: Architecture) -> None:
-    """Refuse a network that this version neither fits nor measures.
+    """Refuse a network that this version does not fit.
 
     Raises:
-        OptionError: It has another input than x, y, z, or an encoding, or skips.
+        OptionError: It has skips.
     """
-    if architecture.inputs != 3 or architecture.encoding != "none" or architecture.skips:
-        raise OptionError("Only networks of x, y, z without skips and encoding can be fitted and measured.")
+    if architecture.skips:
+        raise OptionError("Only networks without skips can be fitted.")
 
 
 def _zeros(architecture: Architecture) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .network_values import NetworkValues
+from .parameters import encode
 from .protocol.weights import NeuralWeights
 from .rounding import rounded_together
 from .sampling import SamplingOptions, SurfaceSampler, training_points
@@ -33,7 +34,7 @@ def stored(weights: NeuralWeights, truth: SurfaceDistance, precision: Precision)
     rng = np.random.default_rng(ROUNDING_SEED)
     spread = SamplingOptions(uniform_share=0.1)
     points = training_points(SurfaceSampler(truth.mesh), ROUNDING_POINTS, spread, rng)[0]
-    half = rounded_together(weights, points)
+    half = rounded_together(weights, encode(points, weights.fourier_matrix))
     if precision == "float16" or _cheap(weights, half, truth, rng):
         return half
     log.info("float16 would cost more than %.0f %%: stored in float32", 100 * (DEAREST - 1.0))
@@ -48,6 +49,11 @@ def _cheap(
     before, after = (np.abs(NetworkValues(one).value(points) - level) for one in (single, half))
     anywhere = rng.uniform(-1.0, 1.0, (TRIAL_POINTS, 3))
     shift = np.abs(NetworkValues(single).value(anywhere) - NetworkValues(half).value(anywhere)).max()
+    return cheap_enough(before, after) and float(shift) < FARTHEST_SHIFT
+
+
+def cheap_enough(before: FloatArray, after: FloatArray) -> bool:
+    """Whether errors (N,) after rounding are hardly larger than before, on average and of the worst twentieth."""
     dear = after.mean() > DEAREST * before.mean()
     dear |= np.quantile(after, 0.95) > DEAREST * np.quantile(before, 0.95)
-    return not dear and float(shift) < FARTHEST_SHIFT
+    return not dear

@@ -5,6 +5,7 @@ Presets are numbers of steps, not of seconds, so that equal seeds give equal fil
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .fitting import FitOptions
 from .parameters import GAINS
 from .precision import Precision
 from .protocol.weights import Architecture
+from .training_settings import with_training
 
 SMALLEST_SAMPLES = 10_000
 # as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
@@ -42,34 +44,30 @@ def convert_options(
     tolerance: float | None = None,
     tolerance_object: float | None = None,
     num_bytes: int | None = None,
+    reconstruct: int | None = None,
+    training: Mapping[str, Any] | None = None,
 ) -> ConvertOptions:
     """Give a preset with the settings that are not None in place.
 
     A tolerance (mean surface error, in unit space or in object units) or a number of bytes chooses the network, which
-    is then not to be named by width or depth.
+    is then not to be named by width or depth. `training` holds settings of `training_settings`.
 
     Raises:
         OptionError: A setting is out of its range.
+        EngineError: A file of samples cannot be read, or a device is not there.
     """
-    if preset not in PRESETS:
-        raise OptionError(f"There is no preset {preset!r}. Use one of {', '.join(PRESETS)}.")
-    if activation is not None and activation not in GAINS:
-        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(GAINS)}.")
-    if samples is not None and samples < SMALLEST_SAMPLES:
-        raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
-    if not 0 <= seed < 1 << 31:
-        raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
     sized = width is not None or depth is not None
-    if sized and any(asked is not None for asked in (tolerance, tolerance_object, num_bytes)):
-        raise OptionError(
-            "A tolerance or a number of bytes chooses the network: leave out its width and depth."
-        )
+    asked = (tolerance, tolerance_object, num_bytes)
+    _check(preset, activation, samples, seed, sized and any(one is not None for one in asked))
     base = PRESETS[preset]
     changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
+    run = with_training(fit, {"samples": samples, **(training or {})})
     return ConvertOptions(
-        fit=fit,
+        fit=run.fit,
+        outputs=run.outputs,
+        reconstruct=reconstruct,
         preset=preset,
         output=output,
         report=report,
@@ -82,3 +80,18 @@ def convert_options(
         tolerance_object=tolerance_object,
         num_bytes=num_bytes,
     )
+
+
+def _check(preset: str, activation: str | None, samples: int | None, seed: int, sized_twice: bool) -> None:
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}. Use one of {', '.join(PRESETS)}.")
+    if activation is not None and activation not in GAINS:
+        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(GAINS)}.")
+    if samples is not None and samples < SMALLEST_SAMPLES:
+        raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
+    if not 0 <= seed < 1 << 31:
+        raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
+    if sized_twice:
+        raise OptionError(
+            "A tolerance or a number of bytes chooses the network: leave out its width and depth."
+        )

@@ -37,9 +37,9 @@ def rounded_plainly(weights: NeuralWeights) -> NeuralWeights:
 
 
 def rounded_together(weights: NeuralWeights, points: FloatArray) -> NeuralWeights:
-    """Give a network of float16 numbers whose field is nearest to the given one at points (N, 3).
+    """Give a network of float16 numbers whose field is nearest to the given one at encoded points (N, encoded size).
 
-    The network must be plain: three inputs, no skips, no encoding.
+    The network must have no skips.
     """
     layers: list[FloatArray] = [
         np.concatenate([matrix, bias[:, None]], axis=1).astype(np.float64)

@@ -83,9 +83,14 @@ def training_points(
     uniform = rng.uniform(-1.0, 1.0, (num_uniform, 3))
     points = np.concatenate([np.clip(near, -1.0, 1.0), uniform]).astype(np.float32)
     reach = np.concatenate([near_reach, np.full(num_uniform, 16.0)]).astype(np.float32)
-    cells = ((points + 1.0) * (0.5 * SEARCH_CELLS)).astype(np.int64)
-    order = np.argsort(cells @ (SEARCH_CELLS**2, SEARCH_CELLS, 1), kind="stable")
+    order = cell_order(points)
     return points[order], reach[order]
+
+
+def cell_order(points: FloatArray) -> IntArray:
+    """Give the order in which points (N, 3) of [-1, 1]^3 lie cell by cell."""
+    cells = ((points + 1.0) * (0.5 * SEARCH_CELLS)).astype(np.int64)
+    return np.argsort(cells @ (SEARCH_CELLS**2, SEARCH_CELLS, 1), kind="stable")
 
 
 class SamplePool:

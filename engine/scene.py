@@ -47,8 +47,8 @@ class SceneCache:
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
-    def neural(self, sha256: str, name: str) -> tuple[NeuralWeights, Tracer]:
-        """Give weights and their tracer, at the scene's time if the network has one.
+    def neural(self, sha256: str, name: str, time: float | None = None) -> tuple[NeuralWeights, Tracer]:
+        """Give weights and their tracer, if the network moves at `time` or the scene's.
 
         Raises:
             SceneError: The blob is missing or damaged.
@@ -58,7 +58,8 @@ class SceneCache:
         weights = self._get(
             ("weights", sha256), lambda: NeuralWeights.from_bytes(read_blob(self._blobs, sha256), name)
         )
-        moment = self._time if weights.architecture.inputs == 4 else 0.0
+        at = self._time if time is None else time
+        moment = at if weights.architecture.inputs == 4 else 0.0
         return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
@@ -105,7 +106,8 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         SceneError: Data is missing or damaged, or a number is impossible.
         WeightsFileError: An object's weights cannot be used.
     """
-    if not math.isfinite(scene.time):
+    times = [scene.time, *(o.time for o in scene.neural_objects if o.time is not None)]
+    if not all(math.isfinite(time) for time in times):
         raise SceneError("The scene's time is not finite; check its frame rate.")
     cache.begin_scene(scene.time)
     materials = MaterialTable(scene.materials)
@@ -117,7 +119,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     ]
     instances, largest = [], 0
     for neural_object, world_from_object in neural:
-        weights, tracer = cache.neural(neural_object.weights, neural_object.name)
+        weights, tracer = cache.neural(neural_object.weights, neural_object.name, neural_object.time)
         unit_from_world = weights.unit_from_object @ np.linalg.inv(world_from_object)
         instances.append(NeuralInstance.place(tracer, unit_from_world, weights.bounds_unit))
         largest = max(largest, weights.architecture.num_parameters())

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from .conversion import neural_weights
 from .errors import OptionError
+from .fitted_weights import neural_weights
 from .fitting import FitOptions, FitState, fit
 from .mesh import Mesh
 from .network_values import NetworkValues

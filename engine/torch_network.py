@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +39,20 @@ ACTIVATIONS: dict[str, Any] = {
 }
 
 
-def evaluate(parameters: Tensor, architecture: Architecture, points: Tensor) -> Tensor:
-    """Give the network's value (N,) at points (N, 3)."""
+def encode(points: Tensor, fourier: Tensor | None) -> Tensor:
+    """Give what the first layer sees (N, inputs + 2 F) of points (N, inputs); see `parameters.encode`."""
+    if fourier is None:
+        return points
+    phases = 2.0 * math.pi * (points @ fourier.T)
+    return torch.cat([points, torch.sin(phases), torch.cos(phases)], dim=1)
+
+
+def evaluate(
+    parameters: Tensor, architecture: Architecture, points: Tensor, fourier: Tensor | None = None
+) -> Tensor:
+    """Give the network's value (N,) at points (N, inputs), with the matrix (F, inputs) of its encoding."""
     activation = ACTIVATIONS[architecture.activation]
-    hidden, rows = points, parameters.shape[1]
+    hidden, rows = encode(points, fourier), parameters.shape[1]
     for k, (out, fan_in) in enumerate(architecture.layer_shapes()):
         hidden = functional.linear(hidden, parameters[k, :out, :fan_in], parameters[k, :out, rows])
         if k < architecture.depth:
@@ -62,13 +73,16 @@ def sample_losses(values: Tensor, distances: Tensor, options: LossOptions) -> Te
     return errors.abs() + 0.5 * options.tail_weight * over * over
 
 
-def torch_step(architecture: Architecture, options: LossOptions) -> LossAndGradient:
-    """Give a function of parameters and samples (N, 5: x, y, z, distance, weight) to the loss and its gradient."""
+def torch_step(
+    architecture: Architecture, options: LossOptions, fourier: Tensor | None = None
+) -> LossAndGradient:
+    """Give a function of parameters and samples (N, inputs + 2: place, distance, weight) to the loss and its gradient."""
+    inputs = architecture.inputs
 
     def step(parameters: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         given = parameters.detach().requires_grad_(True)
-        values = evaluate(given, architecture, samples[:, :3])
-        loss = (samples[:, 4] * sample_losses(values, samples[:, 3], options)).mean()
+        values = evaluate(given, architecture, samples[:, :inputs], fourier)
+        loss = (samples[:, inputs + 1] * sample_losses(values, samples[:, inputs], options)).mean()
         return loss.detach(), torch.autograd.grad(loss, given)[0]
 
     return step

@@ -9,10 +9,17 @@ iteration every few steps. Layers of one shape are stacked and done together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .cpu_optimizer import SoapOptions
+from .cpu_optimizer import KEPT, SoapOptions
+
+FloatArray = npt.NDArray[np.floating[Any]]
 
 
 class Soap:
@@ -85,6 +92,17 @@ class Soap:
         size = (self._square * square_scale).sqrt_()
         update = self._left @ (mean / (size + options.epsilon)) @ self._right.mT
         self.parameters.sub_(rate * update * self._mask)
+
+    def state(self) -> dict[str, FloatArray]:
+        """Give copies of what it keeps between steps, the parameters apart."""
+        kept = {name: getattr(self, f"_{name}").cpu().numpy().copy() for name in KEPT}
+        return {**kept, "num_steps": np.array([self._num_steps], np.float64)}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Go on from a `state`."""
+        for name in KEPT:
+            getattr(self, f"_{name}").copy_(torch.from_numpy(state[name]))
+        self._num_steps = int(state["num_steps"][0])
 
 
 def _eigenbasis(product: Tensor) -> Tensor:

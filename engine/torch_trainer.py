@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .cpu_optimizer import SoapOptions
+from .adam import AdamOptions
 from .losses import LossOptions
 from .parameters import initial_parameters, parameter_mask
 from .protocol.weights import Architecture
+from .torch_adam import Adam
 from .torch_network import EVALUATION_BATCH, evaluate, torch_step
 from .torch_optimizer import Soap
+from .trainers import OptimizerOptions
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -25,24 +27,35 @@ class TorchTrainer:
     EAGER_STEPS = 4  # before the capture, so that every library has set itself up
 
     def __init__(
-        self, architecture: Architecture, seed: int, loss: LossOptions, soap: SoapOptions, device: str
+        self,
+        architecture: Architecture,
+        seed: int,
+        loss: LossOptions,
+        optimizer: OptimizerOptions,
+        device: str,
+        fourier: FloatArray | None = None,
     ) -> None:
-        """Begin with random parameters, equal on every device."""
+        """Begin with random parameters, equal on every device; `fourier` (F, inputs) is of an encoding."""
         self._device, self._architecture = torch.device(device), architecture
         self._parameters = torch.from_numpy(initial_parameters(architecture, seed)).to(self._device)
-        self._compute = torch_step(architecture, loss)
+        self._fourier = None if fourier is None else torch.from_numpy(fourier).to(self._device)
+        self._compute = torch_step(architecture, loss, self._fourier)
         mask = torch.from_numpy(parameter_mask(architecture)).to(self._device)
-        self._optimizer = Soap(self._parameters, mask, soap)
+        self._optimizer = (
+            Adam(self._parameters, mask, optimizer)
+            if isinstance(optimizer, AdamOptions)
+            else Soap(self._parameters, mask, optimizer)
+        )
         self._loss = torch.zeros((), device=self._device)
         self._gradient = torch.zeros_like(self._parameters)
-        self._samples = torch.zeros(0, 5, device=self._device)
+        self._samples = torch.zeros(0, architecture.inputs + 2, device=self._device)
         self._graphs: list[Any] = []  # gather, update
         self._num_steps = 0
 
     def step(self, samples: FloatArray, learning_rate: float) -> None:
-        """Train on samples (N, 5), the same number each time."""
+        """Train on samples (N, inputs + 2), the same number each time."""
         if len(self._samples) != len(samples):
-            self._samples = torch.zeros(len(samples), 5, device=self._device)
+            self._samples = torch.zeros(samples.shape, device=self._device)
             self._graphs.clear()
         self._samples.copy_(torch.from_numpy(samples), non_blocking=True)
         self._optimizer.prepare(learning_rate)
@@ -71,18 +84,29 @@ class TorchTrainer:
         return float(self._loss)
 
     def errors(self, samples: FloatArray) -> FloatArray:
-        """Give |f - d| (N,) at samples (N, 5); waits for the device."""
+        """Give |f - d| (N,) at samples (N, inputs + 2); waits for the device."""
+        inputs = self._architecture.inputs
         with torch.no_grad():
             batch = torch.from_numpy(samples).to(self._device)
-            pieces = torch.split(batch, EVALUATION_BATCH)
-            values = torch.cat([evaluate(self._parameters, self._architecture, p[:, :3]) for p in pieces])
-            array: FloatArray = (values - batch[:, 3]).abs().cpu().numpy()
+            places = torch.split(batch[:, :inputs], EVALUATION_BATCH)
+            network = self._parameters, self._architecture
+            values = torch.cat([evaluate(*network, piece, self._fourier) for piece in places])
+            array: FloatArray = (values - batch[:, inputs]).abs().cpu().numpy()
         return array
 
     def parameters(self) -> FloatArray:
         """Give a copy of the parameters; waits for the device."""
         array: FloatArray = self._parameters.cpu().numpy()
         return array
+
+    def state(self) -> dict[str, FloatArray]:
+        """Give copies of the parameters and of what the optimiser keeps; waits for the device."""
+        return {"parameters": self.parameters().copy(), **self._optimizer.state()}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Go on from a `state` of the same run."""
+        self._parameters.copy_(torch.from_numpy(state["parameters"]))
+        self._optimizer.restore(state)
 
     def close(self) -> None:
         """Nothing to end."""

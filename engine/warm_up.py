@@ -61,7 +61,7 @@ def _note(use: str) -> Path:
 def _fit_a_little() -> None:
     """Train a tiny network for two steps on eight triangles and throw it away."""
     from .announcer import save_result
-    from .conversion import neural_weights
+    from .fitted_weights import neural_weights
     from .fitting import FitOptions, fit
     from .mesh import Mesh, check_mesh, to_unit
     from .presets import SMOOTH

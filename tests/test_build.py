@@ -147,3 +147,12 @@ def test_an_unknown_benchmark_names_those_that_are_there():
     ended = build("bench", "nonsense")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: There is no benchmark nonsense")
+
+
+def test_slice_for_the_readme_is_there_and_small():
+    from PIL import Image
+
+    path = ROOT / "docs/slice.png"
+    assert path.stat().st_size < 200_000
+    with Image.open(path) as image:
+        assert image.size == (400, 400)

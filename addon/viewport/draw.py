@@ -24,6 +24,7 @@ class _Drawn:
     view: View
     exporter: SceneExporter
     composite: Composite
+    frame: float = 0.0  # of the last export
 
 
 def update(
@@ -42,6 +43,8 @@ def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: 
     drawn = _drawn(engine)
     if drawn is None:
         return
+    if drawn.exporter.moves and drawn.frame != depsgraph.scene.frame_current_final:
+        _export(drawn, context, depsgraph)  # where nothing else is animated Blender does not say so
     if drawn.view.want(_wanted(context, depsgraph)):
         session.listen()
     frame = drawn.view.take_frame()
@@ -79,6 +82,7 @@ def _tag_redraw(engine: bpy.types.RenderEngine | None) -> None:
 
 def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
     space = context.space_data
+    drawn.frame = depsgraph.scene.frame_current_final
 
     def visible(evaluated: bpy.types.Object) -> bool:
         if evaluated.type == "LIGHT" and space.local_view:

@@ -1,7 +1,8 @@
 """`convert`: a mesh file to a weights file, with a progress bar for people or messages for programs.
 
 It ends with 0 where everything was reached, and with 4 where the file is there but misses one of the aims that the
-report names under `missed`: lost surface, overlap, missing or floating parts, or the tolerance asked for.
+report names under `missed`: lost surface, overlap, missing or floating parts, or the tolerance asked for. Of a folder
+it is 3 where a shape failed, else 4 where one misses an aim.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import EngineError
+from ..errors import EngineError, OptionError
 from ..message_stream import MessageStream
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
+from . import convert_folder
 from .packages import heavy_imports
+from .training_flags import GroupedHelp, training_flags, training_of
 
 EXIT_ERROR = 3
 EXIT_MISSED = 4  # done, but short of an aim
 
 
-@click.command()
+@click.command(cls=GroupedHelp)
 @click.argument("mesh", type=click.Path(path_type=Path))
 @click.option(
     "--output", "-o", required=True, type=click.Path(path_type=Path), help="The weights file to write."
@@ -60,12 +63,26 @@ EXIT_MISSED = 4  # done, but short of an aim
     default="auto",
     help="Store half precision where it costs under 5 % of the error (default).",
 )
+@click.option(
+    "--moving", is_flag=True, help="MESH is a folder, the frames of a motion: fit one network of x, y, z, t."
+)
 @click.option("--messages", is_flag=True, help="Talk to the add-on on stdin and stdout; ends with stdin.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Write the same messages to stdout, one JSON object a line."
 )
+@training_flags
 def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
-    """Fit a network to the surface in MESH (obj, stl, ply, off, glb, gltf, 3mf) and write its weights."""
+    """Fit a network to the surface in MESH (obj, stl, ply, off, glb, gltf, 3mf) and write its weights.
+
+    MESH may be a folder: one network each goes to the folder OUTPUT, with results.csv and results.json beside them. A
+    shape that fails stops none of the rest; then the exit code is 3. What is done already is left as it is. --report,
+    --proxy, --checkpoint, --plot, --log and --queries then name folders. With --moving its meshes are the frames of one
+    motion, in the order of their numbers, at the times 0 to 1 of a single network.
+    """
+    if mesh.is_dir() and not settings["moving"]:
+        if messages:
+            raise OptionError("The add-on converts one mesh at a time, not a folder.")
+        sys.exit(convert_folder.run(click.get_current_context(), mesh, settings["output"], as_json))
     if messages:
         stream = MessageStream.from_stdio()
         stream.handshake()
@@ -130,11 +147,18 @@ def _convert(
 ) -> Converted:
     with heavy_imports():
         from ..conversion import convert
+        from ..motion_conversion import convert_motion
         from ..presets import convert_options
         from ..warm_up import is_compiled
-    if mesh.is_file() and not is_compiled("fitting"):  # one that is missing is told at once
+    if mesh.exists() and not is_compiled("fitting"):  # one that is missing is told at once
         prepare(tell)
-    return convert(mesh, convert_options(snapshots=snapshots, **settings), tell)
+    training, moving = training_of(settings), settings.pop("moving")
+    options = convert_options(snapshots=snapshots, training=training, **settings)
+    if not moving:
+        return convert(mesh, options, tell)
+    if not mesh.is_dir():
+        raise OptionError(f"{mesh} is not a folder. A moving shape is made from a folder of meshes.")
+    return convert_motion(mesh, options, tell)
 
 
 def _send_line(message: Message) -> None:

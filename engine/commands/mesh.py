@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import time as clock
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from ..formats.weights_files import load_weights
 from ..moving_shapes import at_time
-from ..protocol.weights import NeuralWeights, write_atomically
+from ..protocol.weights import write_atomically
 from .devices import device_option
 from .targets import targets
-
-if TYPE_CHECKING:
-    from ..meshing import ZeroSetMesh
 
 KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 
@@ -39,30 +33,13 @@ KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 @device_option
 def command(weights: tuple[Path, ...], output: Path, kind: str | None, resolution: int, time: float) -> None:
     """Extract the zero set of WEIGHTS (files or folders), in the units of the objects they were made from."""
+    from ..mesh_out import mesh_bytes
     from ..meshing import zero_set
 
     for path, target in targets(weights, output, kind, KINDS):
         start = clock.perf_counter()
         network = at_time(load_weights(path), time)
         surface = zero_set(network, resolution)
-        write_atomically(target, _file(surface, network, target.suffix.lower().lstrip(".")))
+        write_atomically(target, mesh_bytes(surface, network, target.suffix.lower().lstrip(".")))
         counts = f"{len(surface.vertices_unit)} vertices, {len(surface.triangles)} triangles, {surface.bound} bounds"
         click.echo(f"{target}: {counts}, {clock.perf_counter() - start:.1f} s")
-
-
-def _file(surface: ZeroSetMesh, network: NeuralWeights, kind: str) -> bytes:
-    object_from_unit = np.linalg.inv(network.unit_from_object)
-    vertices = surface.vertices_unit @ object_from_unit[:3, :3].T + object_from_unit[:3, 3]
-    if kind == "npz":
-        stream = io.BytesIO()
-        name = np.array(network.description.source.name)
-        arrays = {"vertices": vertices, "triangles": surface.triangles, "normals": surface.normals}
-        np.savez(stream, name=name, **arrays)  # type: ignore[arg-type]
-        return stream.getvalue()
-    import trimesh  # 0.5 s
-
-    mesh = trimesh.Trimesh(vertices, surface.triangles, vertex_normals=surface.normals, process=False)
-    options: dict[str, Any] = {"vertex_normal": True} if kind == "ply" else {}
-    options |= {"include_normals": True} if kind in ("obj", "glb") else {}
-    data: Any = mesh.export(file_type=kind, **options)
-    return data.encode() if isinstance(data, str) else bytes(data)

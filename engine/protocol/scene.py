@@ -48,6 +48,7 @@ class NeuralObject:
     world_from_object: Matrix
     material: int = 0  # index into Scene.materials
     pass_index: int = 0
+    time: float | None = None  # what a network of x, y, z, t sees as t; None: the scene's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class Scene:
     lights: tuple[Light, ...] = ()
     world_color: Vector = (0.0, 0.0, 0.0)  # colour times strength
     film_transparent: bool = False
-    time: float = 0.0  # what networks of x, y, z, t see as t
+    time: float = 0.0  # what networks of x, y, z, t see as t where they have no time of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 
 from engine.commands.measure import command
 from engine.measure import MeasureOptions
-from engine.measure_paper import IMPORTANCE, importance_points, measure_as_the_paper
+from engine.measure_paper import measure_as_the_paper
 from engine.mesh import UnitMesh
 from engine.network_values import NetworkValues
+from engine.samplers import IMPORTANCE, importance_points
 from engine.signed_distance import SurfaceDistance
 from tests.engine.keras_files import write_keras_2
 from tests.engine.networks import octahedron

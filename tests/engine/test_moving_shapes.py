@@ -1,9 +1,13 @@
+import hashlib
+
 import numpy as np
 import pytest
 
-from engine.errors import OptionError
+from engine.errors import OptionError, SceneError
 from engine.field import Field
 from engine.moving_shapes import at_time
+from engine.protocol.scene import IDENTITY, NeuralObject, Scene
+from engine.scene import SceneCache, prepare_scene
 from tests.engine.networks import octahedron, random_network
 
 POINTS = np.random.default_rng(3).uniform(-1.0, 1.0, (300, 3))
@@ -36,3 +40,23 @@ def test_network_without_time_is_the_same_at_all_times():
 def test_time_that_is_no_number_is_an_error():
     with pytest.raises(OptionError, match="time"):
         at_time(random_network(1, inputs=4), float("nan"))
+
+
+def test_objects_of_one_scene_have_times_of_their_own(tmp_path):
+    moving = random_network(21, width=12, depth=3, activation="gelu", inputs=4)
+    data = moving.to_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    (tmp_path / sha256).write_bytes(data)
+    cache = SceneCache(tmp_path)
+    cache.begin_scene(0.9)
+    for time, expected in ((0.2, 0.2), (0.7, 0.7), (None, 0.9)):  # None: the scene's
+        tracer = cache.neural(sha256, "shape", time)[1]
+        assert tracer.value(POINTS) == pytest.approx(Field(moving, expected).value(POINTS), abs=2e-5)
+
+
+def test_a_time_that_is_no_number_is_refused_in_a_scene(tmp_path):
+    shape = NeuralObject(
+        name="a", object_id=1, weights="0" * 64, world_from_object=IDENTITY, time=float("nan")
+    )
+    with pytest.raises(SceneError, match="not finite"):
+        prepare_scene(Scene(neural_objects=(shape,)), SceneCache(tmp_path))
