@@ -36,7 +36,8 @@ def load_cells(weights: NeuralWeights, time: float = 0.0) -> CertifiedCells | No
         return None
     cells = unpack(data)
     if cells is None:
-        log.warning("%s is damaged and is made anew", path.name)
+        if data.startswith(HEADER):  # not of an earlier version
+            log.warning("%s is damaged and is made anew", path.name)
         return None
     try:
         os.utime(path)

@@ -42,6 +42,7 @@ class CertifyingChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ENGINE.parent,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
 
     def stop(self) -> None:

@@ -316,3 +316,14 @@ def test_process_that_dies_is_an_error_that_says_why():
     child._data = b"no weights"
     with pytest.raises(CertifyError, match="sampled bounds"):
         child.result()
+
+
+def test_process_ends_with_its_input():
+    child = CertifyingChild(random_network(width=64, depth=8, activation="gelu"))
+    process = child._process
+    process.stdin.write(len(child._data).to_bytes(8, "little") + child._data)
+    process.stdin.close()
+    assert process.wait(60.0) == 0
+    assert process.stdout.read() == b""
+    process.stdout.close()
+    process.stderr.close()
