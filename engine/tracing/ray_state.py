@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 NUM_COLUMNS = 16
 (
     T,  # where the field is looked at next; in the end the hit
@@ -32,3 +34,6 @@ EVALUATE, HIT, MISS = 0, 1, 2  # what a ray wants next
 
 TOLERANCE = 1e-6  # unit space: how far a hit may be from the crossing, along the ray
 NUDGE = 1e-7  # unit space: across a border between cells, whose bounds hold 1e-6 around them
+
+# Numba's options for functions that allocate nothing: references to arrays are not counted
+UNCOUNTED: Any = {"cache": True, "nogil": True, "_nrt": False}
