@@ -4,7 +4,7 @@
 along the ray has bounds of one sign, the crossing is closed in by Newton's method with the secant's slope, kept between
 these bounds, and its own interval [Moore 1966]; elsewhere by the Illinois method. Ray parameters are float64.
 
-Kernels that allocate nothing are compiled `UNCOUNTED`: counting references to views of rows took a third of the time.
+Kernels that allocate nothing are `uncounted`: counting references to views of rows took a third of the time.
 
 [Moore 1966] R. E. Moore, "Interval Analysis", Prentice-Hall, 1966.
 """
@@ -42,12 +42,12 @@ from .ray_state import (
     SPEED,
     STEP,
     TOLERANCE,
-    UNCOUNTED,
     VALUE_A,
     VALUE_B,
     A,
     B,
     T,
+    uncounted,
 )
 
 MOST_REFINEMENTS = 40
@@ -60,7 +60,7 @@ class _Lanes(NamedTuple):
     inverse: np.ndarray  # (PACKET, 3) float64, 1 / direction
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _enter(
     lanes: _Lanes,
     b: int,
@@ -95,7 +95,7 @@ def _enter(
     return walk(state, grid, origin, direction, lanes.inverse[b], low, np.nan, any_hit)
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _refine_bracket(state: Any, f: float) -> int:
     """Close the bracket [A, B] with a new value at T, by the Illinois method."""
     if (f < 0.0) == (state[SIGN] < 0.0):
@@ -107,7 +107,7 @@ def _refine_bracket(state: Any, f: float) -> int:
     return _next_place(state)
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _next_place(state: Any) -> int:
     low, high = state[A], state[B]
     state[COUNT] += 1.0
@@ -121,7 +121,7 @@ def _next_place(state: Any) -> int:
     return HIT if narrow else EVALUATE
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _refine_root(state: Any, f: float, any_hit: bool) -> int:
     """Close in on the one crossing of a cell with a value at T; MISS: the cell has none."""
     t, low, high = state[T], state[LOW], state[HIGH]
@@ -156,7 +156,7 @@ def _refine_root(state: Any, f: float, any_hit: bool) -> int:
     return HIT if close else EVALUATE
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _take(
     state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, f: float, any_hit: bool
 ) -> int:
@@ -226,7 +226,7 @@ def march(
     )
 
 
-@nb.njit(**UNCOUNTED)
+@uncounted
 def _march(
     network: PackedNetwork,
     grid: PackedGrid,
