@@ -44,6 +44,7 @@ from .ray_state import (
     A,
     B,
     T,
+    uncounted,
 )
 
 SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
@@ -98,7 +99,7 @@ def _slope(grid: PackedGrid, row: int, direction: Any) -> tuple[float, float]:
     return low, high
 
 
-@nb.njit(cache=True, nogil=True)
+@uncounted
 def walk(
     state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, f: float, any_hit: bool
 ) -> int:
@@ -160,7 +161,7 @@ def walk(
     return MISS
 
 
-@nb.njit(cache=True, nogil=True)
+@uncounted
 def _inside(
     state: Any,
     grid: PackedGrid,
@@ -234,7 +235,7 @@ def _step(state: Any, grid: PackedGrid, t: float, leave: float, f: float, low: f
     return EVALUATE if state[T] <= state[END] else MISS
 
 
-@nb.njit(cache=True, nogil=True)
+@uncounted
 def way_is_free(state: Any, grid: PackedGrid, f: float, same: bool) -> bool:
     """Whether the way from A to T, where the field is f, has no crossing but the one that the signs show."""
     ahead = max(abs(state[VALUE_A]) - grid.error, 0.0) / state[LOW]
@@ -247,7 +248,7 @@ def way_is_free(state: Any, grid: PackedGrid, f: float, same: bool) -> bool:
     return bool(way - ahead - size / state[LOW] <= NARROW / state[SPEED])
 
 
-@nb.njit(cache=True, nogil=True)
+@uncounted
 def step_back(state: Any, grid: PackedGrid) -> None:
     """Look at the end of the part of the way to T that is free for sure."""
     shortest = SHORTEST_STEP * (1.0 + state[COUNT] / PATIENCE) / state[SPEED]

@@ -22,7 +22,7 @@ from .certified_cells import CertifiedCells, can_certify
 
 log = logging.getLogger(__name__)
 
-HEADER = b"neural implicit cells 1\n"  # another number when the mathematics or the layout changes
+HEADER = b"neural implicit cells 2\n"  # another number when the mathematics or the layout changes
 MOST_BYTES = 256 << 20
 DIGEST_SIZE = 32
 
@@ -36,7 +36,8 @@ def load_cells(weights: NeuralWeights, time: float = 0.0) -> CertifiedCells | No
         return None
     cells = unpack(data)
     if cells is None:
-        log.warning("%s is damaged and is made anew", path.name)
+        if data.startswith(HEADER):  # not of an earlier version
+            log.warning("%s is damaged and is made anew", path.name)
         return None
     try:
         os.utime(path)

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +22,6 @@ from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
 from .certified_cells import CertifiedCells
 from .certified_network import CertifiedNetwork, certified_network
-from .certifier import Cancelled
 from .network_kernel import evaluate_points, pack_network
 
 log = logging.getLogger(__name__)
@@ -36,14 +32,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
-REFERENCE_STEP = 4  # cells a side of the block that shares a reference
+BLOCK = 4  # cells a side that share a reference
 MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
 SMALLEST_ERROR = 1e-7
-GROUPS_AT_ONCE = 64  # between two looks at `cancelled`
-NICENESS = 5  # of the threads, where the system has it: drawing goes first
-
+BATCHES_AT_ONCE = 64  # of one call; threads take turns
 NUM_THREADS = os.cpu_count() or 1
 
 
@@ -51,8 +45,6 @@ def certified_cells(
     weights: NeuralWeights,
     time_input: float = 0.0,
     resolution: int = RESOLUTION,
-    cancelled: Callable[[], bool] = lambda: False,
-    background: bool = False,
 ) -> CertifiedCells:
     """Prove what can be proven; seconds of work on all processors.
 
@@ -60,23 +52,17 @@ def certified_cells(
         weights: The network.
         time_input: Fourth input of a network that has four.
         resolution: Cells a side, FIRST_RESOLUTION times a power of two.
-        cancelled: Asked every few milliseconds.
-        background: Whether other work of the machine goes first.
-
-    Raises:
-        Cancelled: `cancelled` said so.
     """
     net = certified_network(weights, time_input)
     _compile(net)
-    aside = _step_aside if background else None
-    with ThreadPoolExecutor(NUM_THREADS, "certify", initializer=aside) as executor:
-        reachable, gradient, error = _refine(_Bounding(net, executor, cancelled), resolution)
+    with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
+        reachable, gradient, error = _refine(_Bounding(net, executor), resolution)
     seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
     return CertifiedCells(reachable, gradient, error, seen)
 
 
 def _compile(net: CertifiedNetwork) -> None:
-    """Bound one cell, so that Numba compiles in this thread: one of low priority would hold the interpreter's lock."""
+    """Bound one cell, so that Numba compiles once, in this thread."""
     place, out = np.zeros((1, 3), np.float32), [np.empty(1, np.float32), np.empty(1, np.float32)]
     out += [np.empty((1, 6), np.float32), np.empty(1, np.float32)]
     certify(net, place, np.array([0, 1], np.int64), place, 1.0 / FIRST_RESOLUTION, *out)
@@ -86,7 +72,6 @@ def _compile(net: CertifiedNetwork) -> None:
 class _Bounding:
     net: CertifiedNetwork
     executor: ThreadPoolExecutor
-    cancelled: Callable[[], bool]
 
 
 def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[np.float32]) -> float:
@@ -109,8 +94,9 @@ def _refine(bounding: _Bounding, resolution: int) -> tuple[BoolArray, npt.NDArra
         if side == resolution:
             break
         cells, side = _halves(cells), 2 * side
-    cells = cells[np.lexsort(cells.T[::-1])]
     cells, gradient, error = _look_inside(bounding, cells, side)
+    order = np.lexsort(cells.T[::-1])
+    cells, gradient = cells[order], gradient[order]
     reachable = np.zeros((side,) * 3, bool)
     reachable[tuple(cells.T)] = True
     log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
@@ -138,52 +124,37 @@ def _look_inside(
 def _bound(
     bounding: _Bounding, cells: IntArray, side: int, with_gradient: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Give value, radius, and where wanted the gradient's bounds and the float32 error, of cells (N, 3)."""
-    blocks = cells // REFERENCE_STEP
-    keys = (blocks[:, 0] * side + blocks[:, 1]) * side + blocks[:, 2]
-    order = np.argsort(keys, kind="stable")
-    _, first = np.unique(keys[order], return_index=True)
-    references = _centres(blocks[order][first], side // REFERENCE_STEP)
-    edges = np.append(first, len(cells)).astype(np.int64)
-    centres = _centres(cells[order], side)
+    """Give value, radius, and where wanted the gradient's bounds and the float32 error, of cells (N, 3).
+
+    Cells follow each other along a Z-order curve, so those of one block do.
+    """
     count = len(cells)
+    borders = np.flatnonzero((cells[1:] // BLOCK != cells[:-1] // BLOCK).any(axis=1)) + 1
+    edges = np.concatenate([[0], borders, [count]]).astype(np.int64) if count else np.zeros(1, np.int64)
+    centres = _centres(cells, side)
+    references = _means(centres, edges)
     found = [np.empty(count, np.float32), np.empty(count, np.float32)]
     found += [np.empty((count if with_gradient else 0, 6), np.float32), np.empty(count, np.float32)]
 
     def work(start: int) -> None:
-        if bounding.cancelled():
-            raise Cancelled
-        stop = min(start + GROUPS_AT_ONCE, len(references))
+        stop = min(start + BATCHES_AT_ONCE, len(references))
         part = slice(edges[start], edges[stop])
         out = [array[part] for array in found]
-        certify(
-            bounding.net,
-            references[start:stop],
-            edges[start : stop + 1] - edges[start],
-            centres[part],
-            1.0 / side,
-            *out,
-        )
+        first = edges[start : stop + 1] - edges[start]
+        certify(bounding.net, references[start:stop], first, centres[part], 1.0 / side, *out)
 
-    for future in [
-        bounding.executor.submit(work, start) for start in range(0, len(references), GROUPS_AT_ONCE)
-    ]:
+    starts = range(0, len(references), BATCHES_AT_ONCE)
+    for future in [bounding.executor.submit(work, start) for start in starts]:
         future.result()
-    back = np.empty(count, np.int64)
-    back[order] = np.arange(count)
-    values, radii, gradient, errors = (array[back] if len(array) else array for array in found)
+    values, radii, gradient, errors = found
     return values, radii, gradient, errors
 
 
-def _step_aside() -> None:
-    """Lower a thread's priority; Linux keeps one per thread."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 def _all_cells(side: int) -> IntArray:
-    axis = np.arange(side)
-    cells: IntArray = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    """Give all cells (N, 3) along a Z-order curve."""
+    cells: IntArray = np.zeros((1, 3), np.int64)
+    while len(cells) < side**3:
+        cells = _halves(cells)
     return cells
 
 
@@ -196,6 +167,14 @@ def _halves(cells: IntArray) -> IntArray:
 def _centres(cells: IntArray, side: int) -> npt.NDArray[np.float32]:
     """Give centres (N, 3): multiples of 1 / side, so exact in float32."""
     return np.ascontiguousarray((2.0 * cells + 1.0) / side - 1.0, np.float32)
+
+
+def _means(places: npt.NDArray[np.float32], edges: IntArray) -> npt.NDArray[np.float32]:
+    """Give the mean (G, 3) of each run of places (N, 3)."""
+    if not len(places):
+        return np.zeros((0, 3), np.float32)
+    sums = np.add.reduceat(places.astype(np.float64), edges[:-1])
+    return np.ascontiguousarray(sums / np.diff(edges)[:, None], np.float32)
 
 
 def _outward(gradient: FloatArray) -> npt.NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """A network laid out for the certifying kernels: dense matrices and their magnitudes.
 
-Widths are padded to multiples of four with units that are zero and stay zero (a value of an activation at 0 that is not
+Widths are padded to multiples of eight with units that are zero and stay zero (a value of an activation at 0 that is not
 zero meets zero weights only).
 """
 
@@ -33,7 +33,7 @@ class CertifiedNetwork(NamedTuple):
 def certified_network(weights: NeuralWeights, time: float = 0.0) -> CertifiedNetwork:
     """Lay a network out; `time` is the fourth input of one that has four."""
     arch = weights.architecture
-    width, size, depth = _four(arch.width), _four(arch.encoded_size), arch.depth
+    width, size, depth = _eight(arch.width), _eight(arch.encoded_size), arch.depth
     hidden = np.zeros((depth, width, width), np.float32)
     encoded = np.zeros((depth, width, size), np.float32)
     biases = np.zeros((depth, width), np.float32)
@@ -65,5 +65,5 @@ def certified_network(weights: NeuralWeights, time: float = 0.0) -> CertifiedNet
     )
 
 
-def _four(count: int) -> int:
-    return -(-count // 4) * 4
+def _eight(count: int) -> int:
+    return -(-count // 8) * 8

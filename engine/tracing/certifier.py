@@ -1,6 +1,6 @@
 """Certifies networks in the background, once they have been left alone for a while.
 
-One thread at low priority works on what is drawn now; what is no longer drawn (a snapshot of a training) is dropped.
+One process of low priority works on what is drawn now; what is no longer drawn (a snapshot of a training) is dropped.
 A tracer goes on with its sampled grid until the certified one is swapped in.
 """
 
@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
+from ..protocol.weights import NeuralWeights
+from .certified_cells import CertifiedCells
+from .certify_child import CertifyingChild
+
 log = logging.getLogger(__name__)
 
 REST_S = 1.5  # snapshots of a training come faster than this
-
-
-class Cancelled(Exception):
-    """What was asked for is no longer wanted."""
 
 
 @runtime_checkable
@@ -29,8 +29,17 @@ class Certifiable(Protocol):
         """What its steps rely on."""
         ...
 
-    def certify(self, cancelled: Callable[[], bool] = ..., background: bool = ...) -> bool:
-        """Build the certified grid and use it; whether that is what it uses now."""
+    @property
+    def provable(self) -> NeuralWeights | None:
+        """The network, where proving it is worth the time."""
+        ...
+
+    def certify(self) -> bool:
+        """Build the certified grid here and now and use it; whether that is what it uses now."""
+        ...
+
+    def adopt(self, cells: CertifiedCells) -> None:
+        """Use what was proven elsewhere from now on, and keep it on disk."""
         ...
 
 
@@ -44,6 +53,7 @@ class Certifier:
         self._wanted: tuple[Sequence[Certifiable], Callable[[], None]] | None = None
         self._number = 0
         self._thread: threading.Thread | None = None
+        self._child: CertifyingChild | None = None
 
     def request(self, tracers: Sequence[Certifiable], done: Callable[[], None]) -> None:
         """Certify these next, instead of whatever was asked for before.
@@ -55,6 +65,8 @@ class Certifier:
         with self._changed:
             self._number += 1
             self._wanted = (tracers, done)
+            if self._child is not None:
+                self._child.stop()
             self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="certifier", daemon=True)
@@ -82,10 +94,20 @@ class Certifier:
         return self._changed.wait_for(lambda: self._number != number, timeout=self._rest_s)
 
     def _certify(self, tracer: Certifiable, done: Callable[[], None], number: int) -> None:
+        weights = tracer.provable
+        if weights is None or tracer.bound != "sampled":
+            return
         try:
-            if tracer.bound == "sampled" and tracer.certify(lambda: self._number != number, background=True):
+            with self._changed:
+                if self._number != number:
+                    return
+                self._child = child = CertifyingChild(weights)
+            cells = child.result()
+            if cells is not None:
+                tracer.adopt(cells)
                 done()
-        except Cancelled:
-            log.debug("a certified grid is no longer wanted")
         except Exception:  # the sampled grid serves on; the session must not end
             log.exception("a network could not be certified")
+        finally:
+            with self._changed:
+                self._child = None

@@ -6,7 +6,6 @@ The grid is sampled at first, and proven once somebody calls `certify`, or has d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
-from .certified_cells import can_certify
-from .certified_grid import certified_cells
+from .certified_cells import CertifiedCells, can_certify
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
 from .packed_grid import PackedGrid, with_values
@@ -71,20 +69,24 @@ class CpuTracer:
         """The step grid in use; `certify` may replace it at any time."""
         return self._steps[1]
 
-    def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
-        """Build the certified grid, keep it on disk and use it from now on; whether it is in use.
+    @property
+    def provable(self) -> NeuralWeights | None:
+        """The network, unless it is very large or changes with time: then it stays sampled."""
+        return self._weights if self._provable else None
 
-        Very large networks and those that change with time stay sampled. In the background other work of the machine goes first.
-
-        Raises:
-            Cancelled: `cancelled` said so; the grid in use stays.
-        """
+    def certify(self) -> bool:
+        """Build the certified grid here, keep it on disk and use it from now on; whether it is in use."""
         if self.bound != "certified" and self._provable:
-            cells = certified_cells(self._weights, cancelled=cancelled, background=background)
-            save_cells(self._weights, cells)
-            grid = with_values(cells.packed(), self.value_parallel)
-            self._steps = ("certified", grid)  # one reference, so a march sees one grid or the other
+            from .certified_grid import certified_cells  # its kernels load only where they are called
+
+            self.adopt(certified_cells(self._weights))
         return self.bound == "certified"
+
+    def adopt(self, cells: CertifiedCells) -> None:
+        """Use what was proven about this very network from now on, and keep it on disk."""
+        save_cells(self._weights, cells)
+        grid = with_values(cells.packed(), self.value_parallel)
+        self._steps = ("certified", grid)  # one reference, so a march sees one grid or the other
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba as nb
+
 NUM_COLUMNS = 16
 (
     T,  # where the field is looked at next; in the end the hit
@@ -32,3 +37,12 @@ EVALUATE, HIT, MISS = 0, 1, 2  # what a ray wants next
 
 TOLERANCE = 1e-6  # unit space: how far a hit may be from the crossing, along the ray
 NUDGE = 1e-7  # unit space: across a border between cells, whose bounds hold 1e-6 around them
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def uncounted(function: _Function) -> _Function:
+    """Compile a function that allocates nothing, so that no reference to an array is counted in it."""
+    options: Any = {"cache": True, "nogil": True, "_nrt": False}
+    compiled: Any = nb.njit(**options)(function)
+    return compiled  # type: ignore[no-any-return]

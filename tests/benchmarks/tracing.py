@@ -39,7 +39,18 @@ from tests.benchmarks._report import ROOT, cpu_seconds, plot, seconds, store  # 
 from tests.engine.networks import octahedron, random_network  # noqa: E402
 
 WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid", "sine", "silu", "gelu")
+ACTIVATIONS = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "sine",
+    "silu",
+    "gelu",
+    "hard_gelu",
+)
 WIDTHS = (8, 16, 32, 64, 128, 256)
 TORCH_BATCHES = (1024, 4096)
 WORK = 1.5e9  # multiply-adds of one timed evaluation
