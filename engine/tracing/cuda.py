@@ -22,7 +22,7 @@ from ..cuda.half_error import allowance
 from ..cuda.session import CudaSession
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
-from .certified_cells import can_certify
+from .certified_cells import CertifiedCells, can_certify
 from .packed_grid import PackedGrid, with_values
 from .step_grid import RESOLUTION, sampled_step_grid
 
@@ -64,15 +64,15 @@ class CudaTracer:
         self._provable = can_certify(weights) and weights.architecture.inputs == 3
         cells = load_cells(weights) if self._provable else None
         if cells is not None:
-            self._adopt("certified", with_values(cells.packed(), self.value_parallel))
+            self._use("certified", with_values(cells.packed(), self.value_parallel))
         else:
             grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
-            self._adopt("sampled", with_values(grid, self.value_parallel))
+            self._use("sampled", with_values(grid, self.value_parallel))
         log.info(
             "step grid (%s) on %s in %.2f s", self.bound, session.device.info.name, perf_counter() - start
         )
 
-    def _adopt(self, bound: str, grid: PackedGrid) -> None:
+    def _use(self, bound: str, grid: PackedGrid) -> None:
         half_error = allowance(self._weights, grid, self._time) if self._use_half else 0.0
         with self._session.lock:
             on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)
@@ -113,19 +113,23 @@ class CudaTracer:
         """The step grid in use; `certify` may replace it at any time."""
         return self._steps[1]
 
-    def certify(self, cancelled: Callable[[], bool] = lambda: False, background: bool = False) -> bool:
-        """Build the certified grid, on the CPU, keep it on disk and use it from now on; whether it is in use.
+    @property
+    def provable(self) -> NeuralWeights | None:
+        """The network, unless it is very large or changes with time: then it stays sampled."""
+        return self._weights if self._provable else None
 
-        Raises:
-            Cancelled: `cancelled` said so; the grid in use stays.
-        """
+    def certify(self) -> bool:
+        """Build the certified grid, on the CPU, keep it on disk and use it from now on; whether it is in use."""
         if self.bound != "certified" and self._provable:
             from .certified_grid import certified_cells
 
-            cells = certified_cells(self._weights, cancelled=cancelled, background=background)
-            save_cells(self._weights, cells)
-            self._adopt("certified", with_values(cells.packed(), self.value_parallel))
+            self.adopt(certified_cells(self._weights))
         return self.bound == "certified"
+
+    def adopt(self, cells: CertifiedCells) -> None:
+        """Use what was proven about this very network from now on, and keep it on disk."""
+        save_cells(self._weights, cells)
+        self._use("certified", with_values(cells.packed(), self.value_parallel))
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""
