@@ -43,7 +43,7 @@ class FitOptions:
     """One training run."""
 
     architecture: Architecture = field(default_factory=Architecture)
-    num_steps: int = 26000
+    num_steps: int = 24000
     batch_size: int = 2048
     num_samples: int = 1 << 21  # different ones; a fit sees each several times
     learning_rate: float = 2e-2

@@ -13,6 +13,7 @@ from typing import Any
 from .conversion import ConvertOptions
 from .errors import OptionError
 from .fitting import FitOptions
+from .hard_samples import HardOptions
 from .parameters import GAINS
 from .precision import Precision
 from .protocol.weights import Architecture
@@ -21,9 +22,10 @@ from .training_settings import with_training
 SMALLEST_SAMPLES = 10_000
 # as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
 SMOOTH = Architecture(activation="hard_gelu")
+FEW_HARD = HardOptions(share=0.05, num_searches=6)  # a short run has first to find the surface
 PRESETS: dict[str, FitOptions] = {
-    "draft": FitOptions(architecture=SMOOTH, num_steps=3500, num_samples=1 << 20),
-    "standard": FitOptions(architecture=SMOOTH, num_steps=26000, num_samples=1 << 21),
+    "draft": FitOptions(architecture=SMOOTH, num_steps=2600, num_samples=3 << 18, hard=FEW_HARD),
+    "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
     "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
 }
 

@@ -173,7 +173,7 @@ class SurfaceDistance:
         points = np.ascontiguousarray(points, np.float32)
         reach = np.full(len(points), FAR, np.float32) if reach is None else np.asarray(reach, np.float32)
         out = np.empty(len(points), np.float32)
-        size = PIECE if self._shared else CUDA_PIECE
+        size = min(PIECE, max(1, -(-len(points) // self.threads))) if self._shared else CUDA_PIECE
         starts = range(0, len(points), size)
 
         def piece(start: int) -> None:
