@@ -64,7 +64,7 @@ class SphereWeights:
 class SphereCache(SceneCache):
     """Every neural object is the sphere of radius 0.5."""
 
-    def neural(self, sha256, name):
+    def neural(self, sha256, name, time=None):
         return SphereWeights(), SphereTracer()
 
 

@@ -485,20 +485,12 @@ def test_recipes_are_settings_that_single_ones_override():
     assert run.training.sampler.kind == "importance" and run.num_steps == 1_000_000 // 8152
 
 
-@pytest.mark.parametrize(
-    ("recipe", "width"),
-    [
-        ("paper-512", 32),
-        ("paper-8152", 32),
-        pytest.param("paper-8152", 256, marks=pytest.mark.slow),  # its errors alone take two minutes
-    ],
-)
-def test_experiments_of_the_paper_start_and_run(tmp_path, ball_file, recipe, width):
+@pytest.mark.parametrize("recipe", ["paper-512", "paper-8152"])
+def test_experiments_of_the_paper_start_and_run(tmp_path, ball_file, recipe):
     out, report = tmp_path / "ball.safetensors", tmp_path / "ball.json"
-    length = 16_384 if width == 256 else 163_840
+    length, width = 163_840, 32
     shortened = ["--epochs", 2, "--epoch-length", length, "--validate", 16, "--reconstruct", 24]
-    shortened += [] if width == 256 else ["--width", width]
-    called = [ball_file, "-o", out, "--report", report, "--recipe", recipe, *shortened]
+    called = [ball_file, "-o", out, "--report", report, "--recipe", recipe, *shortened, "--width", width]
     result = CliRunner().invoke(convert_command, [str(a) for a in called])
     if isinstance(result.exception, EngineError):
         raise result.exception
@@ -509,7 +501,7 @@ def test_experiments_of_the_paper_start_and_run(tmp_path, ball_file, recipe, wid
     assert network["output_activation"] == "tanh" and told["precision"] == "float32"
     assert told["num_steps"] == 2 * (length // int(recipe.split("-")[1]))
     first, second = told["epochs"]
-    assert second["validation"] < 0.5 and (width == 256 or second["loss"] < first["loss"])
+    assert second["validation"] < 0.5 and second["loss"] < first["loss"]
     assert len(trimesh.load(out.with_suffix(".ply")).faces) > 500
 
 

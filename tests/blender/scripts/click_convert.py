@@ -58,7 +58,9 @@ def main(inside):
     processor_s = processor_time(ready_pid)
     x, top = region.x + region.width // 2 - 10, region.y + region.height
     longest = 0.0
-    for down in range(222, 150, -8):  # the panel's last row, so from below: on the way is nothing that a click changes
+    for down in range(
+        222, 150, -8
+    ):  # the panel's last row, so from below: on the way is nothing that a click changes
         clicked = time.monotonic()
         click(inside, window, x, top - down)
         yield 0.3
