@@ -24,7 +24,9 @@ SMALLEST_SAMPLES = 10_000
 SMOOTH = Architecture(activation="hard_gelu")
 FEW_HARD = HardOptions(share=0.05, num_searches=6)  # a short run has first to find the surface
 PRESETS: dict[str, FitOptions] = {
-    "draft": FitOptions(architecture=SMOOTH, num_steps=2600, num_samples=3 << 18, hard=FEW_HARD),
+    "draft": FitOptions(
+        architecture=SMOOTH, num_steps=2300, num_samples=3 << 18, learning_rate=4e-2, hard=FEW_HARD
+    ),
     "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
     "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
 }
@@ -65,6 +67,8 @@ def convert_options(
     changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
+    if architecture.activation != base.architecture.activation:
+        fit = replace(fit, learning_rate=FitOptions().learning_rate)  # the preset's own suits its activation
     run = with_training(fit, {"samples": samples, **(training or {})})
     return ConvertOptions(
         fit=run.fit,
