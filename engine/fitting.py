@@ -34,6 +34,7 @@ CHUNK_SIZE = 1 << 17
 REPORT_INTERVAL = 10  # steps between two looks at the loss, which cost a synchronisation on a GPU
 TAIL_WEIGHT = 1000.0  # of the loss: keeps the far field's largest errors down
 RUNNING_SHARE = 0.2  # of the latest batch in the running error
+WATCHED = 512  # samples of a batch from which the error is taken
 WIDEST = 256  # wider ones take hours on a CPU
 Preset = Literal["draft", "standard", "fine"]
 
@@ -137,14 +138,20 @@ def _train(
             hard.find(batches.chunks, trainer.errors)
         trainer.step(hard.mixed_into(batch), learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
-            error = running_error(state.error, trainer.loss())
+            error = running_error(state.error, _latest(trainer, batch))
             state = replace(state, step=step + 1, error=error, parameters=trainer.parameters())
             report(state)
     return trainer.parameters()
 
 
+def _latest(trainer: Trainer, batch: FloatArray) -> float:
+    """Give the mean |f - d| of a few samples; the loss has a tail besides, and is no number once the fit went astray."""
+    loss = trainer.loss()
+    return float(trainer.errors(batch[:WATCHED]).mean()) if math.isfinite(loss) else loss
+
+
 def running_error(error: float | None, latest: float) -> float:
-    """Give the running mean after another loss.
+    """Give the running mean after another error.
 
     Raises:
         FitError: It is no longer a number.
