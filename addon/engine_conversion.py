@@ -109,7 +109,7 @@ class EngineConversion:
             self._fail(str(error))
             return True
         if self.converted is not None:
-            self._process.kill()  # its files are final; torch's own end would take a second
+            self._process.kill()  # its files are final
         return bool(heard) or not self.running
 
     def take_result(self) -> EngineResult | None:

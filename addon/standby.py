@@ -1,6 +1,6 @@
 """An engine that stands by: started while the user looks at the tab, so that a conversion's first shape is seen soon.
 
-torch and the kernels take some seconds to load, and on a new machine much longer to compile. Whoever converts takes
+The engine's libraries and kernels take some seconds to load, and on a new machine much longer to compile. Whoever converts takes
 the engine that is ready; where nobody looks at the tab for a while it ends, and its memory with it.
 """
 

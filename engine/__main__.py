@@ -41,7 +41,7 @@ VERBS: dict[str, str] = {  # name -> what `--help` says
 
 
 class _Verbs(click.Group):
-    """Loads a verb's module only when it runs, so that `--help` needs no torch."""
+    """Loads a verb's module only when it runs, so that `--help` loads nothing large."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine.network import NetworkField
 
 from engine.camera import PixelCamera, look_at, perspective
+from engine.parameters import join_parameters
 from engine.protocol.scene import Camera
 from engine.protocol.weights import NeuralWeights
+from engine.torch_network import evaluate
 from tests.benchmarks._lockstep import EPSILON, MOST_STEPS
 
 BATCHES = (1 << 16, 1 << 19)
@@ -44,13 +45,13 @@ def layers(width):
     return torch.nn.Sequential(*modules, torch.nn.Linear(width, 1)).cuda()
 
 
-def trace(field, origins, directions):
+def trace(value_at, origins, directions):
     """Step every ray by the value until it is near the surface or leaves; rays that are done are taken out."""
     t = torch.zeros(len(origins), device="cuda")
     active = torch.arange(len(origins), device="cuda")
     for _ in range(MOST_STEPS):
         points = origins[active] + t[active, None] * directions[active]
-        value = field._evaluate(points)
+        value = value_at(points)
         t[active] += value
         active = active[(value.abs() > EPSILON) & (points.norm(dim=1) < 3.0)]
         if not len(active):
@@ -75,8 +76,8 @@ def main():
                     rate = batch / seconds(lambda m=model, p=points: m(p))
                     key = f"layer by layer, {width} {'half' if half else 'single'}"
                     result[key] = max(rate, result.get(key, 0.0))
-        field = NetworkField(NeuralWeights.load(Path(sys.argv[1])))
-        field._parameters = field._parameters.cuda()
+        weights = NeuralWeights.load(Path(sys.argv[1]))
+        parameters = torch.from_numpy(join_parameters(weights)).cuda()
         camera = Camera(
             view_from_world=look_at(np.array([1.5, -2.0, 1.0]), np.zeros(3)),
             clip_from_view=perspective(*SIZE, 0.7, 0.1, 100.0),
@@ -87,7 +88,7 @@ def main():
             torch.tensor(a, dtype=torch.float32, device="cuda") for a in (rays.origins, rays.directions)
         )
         result["the paper's tracing, 1080p frames/s"] = 1.0 / seconds(
-            lambda: trace(field, origins, directions)
+            lambda: trace(lambda p: evaluate(parameters, weights.architecture, p), origins, directions)
         )
     print(json.dumps(result))
 

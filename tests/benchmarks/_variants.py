@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.adam import AdamOptions, CpuAdam
 from engine.fitting import FitOptions
 from engine.losses import LossOptions
 from engine.parameters import num_rows, parameter_mask
@@ -19,25 +20,8 @@ from engine.torch_trainer import TorchTrainer
 from engine.trainers import CpuTrainer
 
 MUON_STEPS = 5  # of Newton and Schulz's iteration
+ADAMS_SHARE = 0.1  # of the rate, for what Muon leaves to Adam
 MUON = (3.4445, -4.7750, 2.0315)  # [Jordan 2024]: its polynomial, largest slope at zero
-
-
-class Adam:
-    """Adam on all numbers alike."""
-
-    def __init__(self, parameters: np.ndarray, mask: np.ndarray, rate: float) -> None:
-        self._parameters, self._mask, self._rate = parameters, mask, rate
-        self._mean, self._square, self._count = np.zeros_like(parameters), np.zeros_like(parameters), 0
-
-    def step(self, gradient: np.ndarray, learning_rate: float) -> None:
-        """Move the parameters; the schedule's rate times its own."""
-        self._count += 1
-        gradient = gradient * self._mask
-        self._mean += 0.1 * (gradient - self._mean)
-        self._square += 0.001 * (gradient * gradient - self._square)
-        mean = self._mean / (1.0 - 0.9**self._count)
-        square = self._square / (1.0 - 0.999**self._count)
-        self._parameters -= np.float32(learning_rate * self._rate) * mean / (np.sqrt(square) + 1e-8)
 
 
 class Muon:
@@ -48,7 +32,7 @@ class Muon:
         self._rows = parameters.shape[1]
         rest = mask.copy()
         rest[1:-1, :, : self._rows] = 0.0
-        self._rest = Adam(parameters, rest, 0.1)
+        self._rest = CpuAdam(parameters, rest, AdamOptions())
         self._momentum = np.zeros_like(parameters[1:-1, :, : self._rows])
 
     def step(self, gradient: np.ndarray, learning_rate: float) -> None:
@@ -60,7 +44,7 @@ class Muon:
         for _ in range(MUON_STEPS):
             square = x @ x.transpose(0, 2, 1)
             x = MUON[0] * x + (MUON[1] * square + MUON[2] * square @ square) @ x
-        self._rest.step(gradient, learning_rate)
+        self._rest.step(gradient, ADAMS_SHARE * learning_rate)
         self._parameters[1:-1, :, : self._rows] -= np.float32(learning_rate * self._rate) * x
 
 
@@ -81,11 +65,15 @@ class Averaged(CpuTrainer):
         return self._average
 
 
-def with_optimizer(options: FitOptions, kind: Any, rate: float) -> CpuTrainer:
-    """Our trainer with another optimiser."""
+def with_adam(options: FitOptions) -> CpuTrainer:
+    """Our trainer with Adam."""
+    return CpuTrainer(options.architecture, options.seed, options.loss, AdamOptions())
+
+
+def with_muon(options: FitOptions, rate: float) -> CpuTrainer:
+    """Our trainer with Muon; `rate` is of the hidden matrices, in the options' own."""
     trainer = CpuTrainer(options.architecture, options.seed, options.loss, options.soap)
-    mask = parameter_mask(options.architecture)
-    trainer._optimizer = kind(trainer.parameters(), mask, rate)
+    trainer._optimizer = Muon(trainer.parameters(), parameter_mask(options.architecture), rate)
     return trainer
 
 

@@ -54,10 +54,9 @@ def stored(parameters: np.ndarray, options: FitOptions) -> Values:
 
 def trained(truth: Any, options: FitOptions, trainer: Any = None) -> Values:
     """Values after a fit, by a given trainer or by ours."""
-    quiet = lambda state: None  # noqa: E731
     if trainer is None:
-        return stored(fit(truth, options, quiet), options)
-    return stored(fit_with(trainer, truth, options, quiet).copy(), options)
+        return stored(fit(truth, options, lambda state: None), options)
+    return stored(fit_with(trainer, truth, options, lambda state: None).copy(), options)
 
 
 def skipped(truth: Any, options: FitOptions) -> Values:
@@ -86,8 +85,12 @@ def variants(truth: Any, base: FitOptions) -> dict[str, Callable[[], Values]]:
     def changed(**changes: Any) -> Callable[[], Values]:
         return lambda: trained(truth, replace(base, **changes))
 
-    def optimised(kind: Any, rate: float) -> Callable[[], Values]:
-        return lambda: trained(truth, base, _variants.with_optimizer(base, kind, rate))
+    def by_adam(rate: float) -> Callable[[], Values]:
+        slow = replace(base, learning_rate=rate)
+        return lambda: trained(truth, slow, _variants.with_adam(slow))
+
+    def by_muon(rate: float) -> Callable[[], Values]:
+        return lambda: trained(truth, base, _variants.with_muon(base, rate))
 
     def penalised(**weights: float) -> Callable[[], Values]:
         return lambda: trained(
@@ -97,10 +100,10 @@ def variants(truth: Any, base: FitOptions) -> dict[str, Callable[[], Values]]:
     found: dict[str, Callable[[], Values]] = {
         "ours": changed(),
         "ours, another seed": changed(seed=1),
-        "Adam, rate 2e-3": optimised(_variants.Adam, 0.1),
-        "Adam, rate 5e-3": optimised(_variants.Adam, 0.25),
-        "Muon, rate 1e-2": optimised(_variants.Muon, 0.5),
-        "Muon, rate 2e-2": optimised(_variants.Muon, 1.0),
+        "Adam, rate 2e-3": by_adam(2e-3),
+        "Adam, rate 5e-3": by_adam(5e-3),
+        "Muon, rate 1e-2": by_muon(0.5),
+        "Muon, rate 2e-2": by_muon(1.0),
         "average of the last 100 steps": lambda: trained(truth, base, _variants.Averaged(base, 0.99)),
         "average of the last 1,000 steps": lambda: trained(truth, base, _variants.Averaged(base, 0.999)),
         "no tail in the loss": changed(loss=replace(loss, tail_weight=0.0)),
