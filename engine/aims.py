@@ -7,7 +7,7 @@ from dataclasses import dataclass
 COLLAPSED_LOST = 0.5  # share of the surface that is lost
 AIM_LOST = 0.01
 AIM_IOU = 0.95
-AIM_IOU_SOLID = 0.01  # share of the box that is inside, above which the IoU says something
+FEWEST_INSIDE = 100  # of the places at which the overlap is counted; fewer tell nothing
 REMEDY = "Use the preset fine or a wider network."
 
 
@@ -37,7 +37,7 @@ def shortfalls(errors: dict[str, float], tolerance: float | None = None) -> list
     if lost > AIM_LOST:
         text = f"{100 * lost:.1f} % of the surface is missing or more than 1 % off. {REMEDY}"
         found.append(Shortfall(name="lost", text=text, by=lost / AIM_LOST - 1.0))
-    if iou < AIM_IOU and errors["iou_inside_share"] > AIM_IOU_SOLID:
+    if iou < AIM_IOU and errors["iou_num_inside"] >= FEWEST_INSIDE:
         text = f"The overlap with the source is only {iou:.3f}. {REMEDY}"
         found.append(Shortfall(name="overlap", text=text, by=(AIM_IOU - iou) / (1.0 - AIM_IOU)))
     if errors["missing_parts"] > 0:

@@ -144,7 +144,7 @@ def _overlap(field: NetworkValues, truth: SurfaceDistance, options: MeasureOptio
     inside, fitted = truth.signed_distance(points) < 0.0, field.value(points) < 0.0
     union = int((inside | fitted).sum())
     iou = int((inside & fitted).sum()) / union if union else 0.0
-    return {"iou": iou, "iou_num_inside": float(inside.sum()), "iou_inside_share": float(inside.mean())}
+    return {"iou": iou, "iou_num_inside": float(inside.sum())}
 
 
 def _parts(field: NetworkValues, truth: SurfaceDistance) -> dict[str, float]:
