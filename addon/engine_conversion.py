@@ -99,18 +99,16 @@ class EngineConversion:
         if not self.running:
             return False
         try:
-            first = self._process.receive(timeout_s)
-            heard = [] if first is None else [first, *self._process.poll()]
-            for message in heard:
-                self._take_in(message)
+            heard = self._listen(timeout_s)
             if self.running and not heard:
                 self._check_silence()
         except EngineProcessError as error:
-            self._fail(str(error))
+            if self.running:
+                self._fail(str(error))
             return True
         if self.converted is not None:
             self._process.kill()  # its files are final
-        return bool(heard) or not self.running
+        return heard or not self.running
 
     def take_result(self) -> EngineResult | None:
         """Give the newest weights and proxy, once; None where there is nothing new, or nothing to see yet.
@@ -126,6 +124,15 @@ class EngineConversion:
     def stop(self) -> None:
         """End the engine at once; its files stay."""
         self._process.kill()
+
+    def _listen(self, timeout_s: float) -> bool:
+        message = self._process.receive(timeout_s)
+        if message is None:
+            return False
+        self._take_in(message)
+        for message in self._process.poll():
+            self._take_in(message)
+        return True
 
     def _take_in(self, message: Message) -> None:
         self._heard = time.monotonic()

@@ -25,7 +25,7 @@ from ..engine import VERSION
 from ..engine.errors import ProtocolError
 from ..engine.protocol import messages
 from ..engine.protocol.lines import read_messages
-from ..engine.protocol.messages import Failure, Hello, Message, Welcome
+from ..engine.protocol.messages import Converted, Failure, Hello, Message, Welcome
 from .engine_python import EXTENSION_FOLDER
 
 START_TIMEOUT_S = 60.0  # a first import of torch from a cold disk has taken 30 s
@@ -62,7 +62,10 @@ class EngineProcess:
         self._drained = False  # everything the process said has been handed out
         self._ending = False  # we asked for the end
         self._killed = False
-        self._failed = False  # the engine itself said why it ends
+        self._told = (
+            False  # the engine itself said how it ends: a failure, or a result with or without its aim
+        )
+        self._error: EngineProcessError | None = None  # to be raised once all messages are handed out
         self._threads: list[threading.Thread] = []
 
     def start(self, arguments: Sequence[str], pass_fds: Sequence[int] = ()) -> None:
@@ -114,7 +117,7 @@ class EngineProcess:
     @property
     def ended(self) -> bool:
         """Whether the process is gone and all its messages have been handed out."""
-        return self._drained and not self.running
+        return self._drained and self._error is None and not self.running
 
     @property
     def exit_code(self) -> int | None:
@@ -135,11 +138,16 @@ class EngineProcess:
 
         Raises:
             EngineProcessError: It hangs at start, is of another version, sent garbage, or ended on its own with an
-                error of which no `Failure` message told. The process is gone then.
+                error of which no message told. The process is gone then; what came before is given first.
         """
         received: list[Message] = []
-        while (message := self.receive(0.0)) is not None:
-            received.append(message)
+        try:
+            while (message := self.receive(0.0)) is not None:
+                received.append(message)
+        except EngineProcessError as error:
+            if not received:
+                raise
+            self._error = error  # what came before it counts first
         return received
 
     def receive(self, timeout_s: float) -> Message | None:
@@ -148,6 +156,9 @@ class EngineProcess:
         Raises:
             EngineProcessError: As in `poll`.
         """
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         wait_until = time.monotonic() + timeout_s
         while not self._drained:
             limit = wait_until if self.welcome is not None else min(wait_until, self._deadline)
@@ -164,7 +175,7 @@ class EngineProcess:
             elif isinstance(item, Welcome):
                 self._check_version(item)
             else:
-                self._failed = self._failed or isinstance(item, Failure)
+                self._told = self._told or isinstance(item, Failure | Converted)
                 return item
         return None
 
@@ -208,7 +219,7 @@ class EngineProcess:
         for thread in self._threads[2:]:
             thread.join(END_TIMEOUT_S)  # the last words are in the log
         told = (
-            self._failed and self.exit_code is not None and self.exit_code > 0
+            self._told and self.exit_code is not None and self.exit_code > 0
         )  # a signal is news in any case
         if self._ending or self.exit_code == 0 or told:
             return

@@ -11,11 +11,36 @@ import time
 from pathlib import Path
 
 import pytest
+from neural_implicit.addon.engine_conversion import EngineConversion
 from neural_implicit.addon.engine_process import EngineProcess, EngineProcessError
 from neural_implicit.addon.engine_python import EngineNotFoundError, find_engine_python
+from neural_implicit.engine import VERSION
+from neural_implicit.engine.protocol import messages
 from neural_implicit.engine.protocol.messages import CancelView, Failure
 
 ROOT = Path(__file__).resolve().parents[2]
+
+WELCOME = (
+    messages.encode(
+        messages.Welcome(
+            protocol_version=messages.PROTOCOL_VERSION,
+            engine_version=VERSION,
+            python_version="3",
+            devices=(),
+            packages={},
+        )
+    )
+    .decode()
+    .strip()
+)
+PROGRESS = messages.encode(messages.Progress(phase="fitting", step=1, num_steps=2, fraction=0.5)).decode().strip()
+CONVERTED = (
+    messages.encode(
+        messages.Converted(path="o", proxy=None, report={"missed_aim": True}, num_bytes=1, seconds=1.0)
+    )
+    .decode()
+    .strip()
+)
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="plays the engine by a shell script")
 
@@ -151,6 +176,42 @@ def test_an_engine_that_says_why_it_ends_raises_nothing_more(start, tmp_path):
     )
     (failure,) = [m for m in listen_until_end(process, 60.0) if isinstance(m, Failure)]
     assert "none.obj" in failure.message
+
+
+def wait_for_exit(process: EngineProcess) -> None:
+    deadline = time.monotonic() + 5.0
+    while process.exit_code is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)  # its output is read on another thread
+
+
+@posix_only
+def test_a_result_that_missed_its_aim_is_no_error(start, pretend):
+    process = start(pretend(f"echo '{WELCOME}'; echo '{CONVERTED}'; exit 4"), "convert")
+    wait_for_exit(process)
+    assert [message.kind for message in process.poll()] == ["converted"]
+    assert process.poll() == []
+    assert process.ended
+
+
+@posix_only
+def test_messages_before_a_crash_are_given_before_its_error(start, pretend):
+    process = start(pretend(f"echo '{WELCOME}'; echo '{PROGRESS}'; exit 1"), "convert")
+    wait_for_exit(process)
+    assert [message.kind for message in process.poll()] == ["progress"]
+    assert not process.ended
+    with pytest.raises(EngineProcessError, match="exit code 1"):
+        process.poll()
+    assert process.ended
+
+
+@posix_only
+def test_a_conversion_keeps_a_result_that_comes_with_its_end(pretend, tmp_path):
+    conversion = EngineConversion(pretend(f"echo '{WELCOME}'; echo '{CONVERTED}'; exit 4"), tmp_path)
+    conversion.start([])
+    wait_for_exit(conversion._process)
+    assert conversion.poll()
+    assert conversion.failure == "" and conversion.converted.report == {"missed_aim": True}
 
 
 def test_what_the_engine_logs_is_kept(start, tmp_path):

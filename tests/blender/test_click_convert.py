@@ -12,5 +12,6 @@ def test_pressing_the_button_converts_the_selected_object(windowed_blender):
     ).check()
     assert outcome.result["name"] == "Suzanne Neural"
     assert outcome.result["stood by"]
+    assert not outcome.result["problem"]
     assert outcome.result["state"] == "finished"
     assert outcome.result["bytes"] < 18_000  # what the default network may take

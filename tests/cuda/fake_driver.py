@@ -85,7 +85,8 @@ class FakeDevice:
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
     def fill(self, address, word, count):
-        ctypes.memmove(address, np.full(count, word, np.uint32).ctypes.data, 4 * count)
+        words = np.full(count, word, np.uint32)
+        ctypes.memmove(address, words.ctypes.data, words.nbytes)
 
     def load(self, image):
         return image

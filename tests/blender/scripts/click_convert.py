@@ -90,4 +90,5 @@ def main(inside):
         "longest_block_s": longest,
         "bytes": len(neural_object.weights_of(obj.data)),
         "state": neural_object.state_of(obj.data),
+        "problem": job.problem,
     }
