@@ -36,9 +36,9 @@ from .protocol.messages import Converted, Message
 from .protocol.weights import Architecture, NeuralWeights, Source, write_atomically
 from .report import conversion_report, report_bytes
 from .sample_sources import ShapeSource
-from .sampling import SurfaceSampler
 from .sign_doctor import Diagnosis, examine
 from .signed_distance import use_device
+from .surface_sampler import SurfaceSampler
 from .training_options import TrainingOutputs
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from .network_values import NetworkValues
-from .sampling import REACH_SLACK, SurfaceSampler
 from .signed_distance import SurfaceDistance
+from .surface_sampler import REACH_SLACK, SurfaceSampler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]

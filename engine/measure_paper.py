@@ -18,8 +18,8 @@ import numpy.typing as npt
 from .measure import MeasureOptions, generator
 from .network_values import NetworkValues
 from .samplers import importance_points
-from .sampling import SurfaceSampler
 from .signed_distance import SurfaceDistance
+from .surface_sampler import SurfaceSampler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -11,8 +11,8 @@ from .errors import FitError
 from .measure import LOST_DISTANCE, MeasureOptions, generator
 from .mesh import UnitMesh
 from .meshing import directions, extract, project
-from .sampling import SurfaceSampler
 from .signed_distance import SurfaceDistance
+from .surface_sampler import SurfaceSampler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

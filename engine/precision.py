@@ -12,8 +12,9 @@ from .network_values import NetworkValues
 from .parameters import encode
 from .protocol.weights import NeuralWeights
 from .rounding import rounded_together
-from .sampling import SamplingOptions, SurfaceSampler, training_points
+from .sampling import SamplingOptions, training_points
 from .signed_distance import SurfaceDistance
+from .surface_sampler import SurfaceSampler
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import OptionError
-from .sampling import SamplingOptions, SurfaceSampler, cell_order, training_points
+from .sampling import SamplingOptions, cell_order, training_points
 from .signed_distance import SurfaceDistance
+from .surface_sampler import SurfaceSampler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import OptionError
-from .mesh import UnitMesh
 from .signed_distance import SurfaceDistance
+from .surface_sampler import REACH_SLACK, SurfaceSampler
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
 SEARCH_CELLS = 32  # a side
-REACH_SLACK = 1e-5  # added to a bound on the distance: float32 rounding of the points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +40,6 @@ class SamplingOptions:
             raise OptionError(f"uniform_share must be 0 to 1, got {self.uniform_share}")
         if not 0.0 < self.smallest_noise <= self.largest_noise:
             raise OptionError("the noise must be positive, and its smallest size the smaller one")
-
-
-class SurfaceSampler:
-    """Area-uniform points on triangles."""
-
-    def __init__(self, mesh: UnitMesh) -> None:
-        corners = mesh.triangles()
-        self._origin = corners[:, 0]
-        self._edges = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-        self.areas = 0.5 * np.linalg.norm(np.cross(*self._edges), axis=1)
-        self._cumulative = np.cumsum(self.areas)
-
-    def sample(self, count: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray]:
-        """Give points (count, 3) float64 and their faces (count,)."""
-        drawn = rng.random(count) * self._cumulative[-1]
-        faces = np.minimum(np.searchsorted(self._cumulative, drawn), len(self.areas) - 1)
-        u, v = rng.random((2, count))
-        over = u + v > 1.0
-        u[over], v[over] = 1.0 - u[over], 1.0 - v[over]
-        first, second = self._edges
-        return self._origin[faces] + u[:, None] * first[faces] + v[:, None] * second[faces], faces
 
 
 def training_points(

@@ -21,9 +21,9 @@ from .closing import LARGEST_LID, ClosedSurface, close_holes
 from .findings import finding_texts
 from .mending import close_cracks, drop_doubles, turn_contradictions, turn_parts
 from .mesh import UnitMesh
-from .sampling import SurfaceSampler
 from .sheeted_distance import SheetedDistance
 from .signed_distance import SurfaceDistance
+from .surface_sampler import SurfaceSampler
 from .topology import Topology, topology
 
 log = logging.getLogger(__name__)

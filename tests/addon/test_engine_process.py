@@ -33,7 +33,9 @@ WELCOME = (
     .decode()
     .strip()
 )
-PROGRESS = messages.encode(messages.Progress(phase="fitting", step=1, num_steps=2, fraction=0.5)).decode().strip()
+PROGRESS = (
+    messages.encode(messages.Progress(phase="fitting", step=1, num_steps=2, fraction=0.5)).decode().strip()
+)
 CONVERTED = (
     messages.encode(
         messages.Converted(path="o", proxy=None, report={"missed_aim": True}, num_bytes=1, seconds=1.0)

@@ -31,8 +31,9 @@ from engine.network_values import NetworkValues
 from engine.parameters import parameter_mask, split_parameters
 from engine.presets import SMOOTH
 from engine.protocol.weights import Description, NeuralWeights
-from engine.sampling import SamplingOptions, SurfaceSampler
+from engine.sampling import SamplingOptions
 from engine.sign_doctor import examine
+from engine.surface_sampler import SurfaceSampler
 from engine.torch_optimizer import Soap
 from tests.benchmarks import _variants
 

@@ -30,8 +30,8 @@ from engine.fitting import FitOptions, fit
 from engine.mesh import check_mesh, to_unit
 from engine.mesh_files import load_mesh
 from engine.presets import SMOOTH
-from engine.sampling import SurfaceSampler
 from engine.sign_doctor import examine
+from engine.surface_sampler import SurfaceSampler
 from engine.torch_network import evaluate
 from tests.benchmarks import _paper_recipe
 

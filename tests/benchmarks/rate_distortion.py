@@ -29,9 +29,9 @@ from engine.errors import FitError
 from engine.mesh import UnitMesh, check_mesh, to_unit
 from engine.meshing import zero_set
 from engine.protocol.weights import NeuralWeights
-from engine.sampling import SurfaceSampler
 from engine.sign_doctor import examine
 from engine.signed_distance import SurfaceDistance
+from engine.surface_sampler import SurfaceSampler
 from requirements.environments import BENCH, prepare
 from tests.benchmarks._codecs import envelope
 from tests.shapes.families import shape

@@ -15,9 +15,10 @@ from engine.hard_samples import HardOptions, HardSamples
 from engine.losses import LossOptions
 from engine.parameters import initial_parameters, parameter_mask
 from engine.protocol.weights import Architecture
-from engine.sampling import SamplePool, SamplingOptions, SurfaceSampler
+from engine.sampling import SamplePool, SamplingOptions
 from engine.sign_doctor import examine
 from engine.signed_distance import SurfaceDistance
+from engine.surface_sampler import SurfaceSampler
 from engine.torch_network import ACTIVATIONS, evaluate, torch_step
 from engine.torch_optimizer import Soap
 from engine.torch_trainer import TorchTrainer

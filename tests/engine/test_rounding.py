@@ -12,8 +12,9 @@ from engine.network_values import NetworkValues
 from engine.precision import DEAREST, stored
 from engine.protocol.weights import Architecture, NeuralWeights
 from engine.rounding import rounded_plainly, rounded_together
-from engine.sampling import SamplingOptions, SurfaceSampler, training_points
+from engine.sampling import SamplingOptions, training_points
 from engine.sign_doctor import examine
+from engine.surface_sampler import SurfaceSampler
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOT = NeuralWeights.load(ROOT / "tests/blender/data/spot.safetensors")  # a fit in single precision
