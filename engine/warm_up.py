@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Use = Literal["fitting", "tracing"]
 ROOTS = {
-    "fitting": "conversion.py",
+    "fitting": "conversion/convert.py",
     "tracing": "tracing/cpu.py",
 }  # modules from which all kernels are reached
 SAMPLES = 8192  # one batch: enough to call every kernel
@@ -60,12 +60,12 @@ def _note(use: str) -> Path:
 
 def _fit_a_little() -> None:
     """Train a tiny network for two steps on eight triangles and throw it away."""
-    from .announcer import save_result
-    from .fitted_weights import neural_weights
-    from .fitting import FitOptions, fit
-    from .mesh import Mesh, check_mesh, to_unit
-    from .presets import SMOOTH
-    from .sign_doctor import examine
+    from .conversion.announcer import save_result
+    from .conversion.presets import SMOOTH
+    from .fitting.fit import FitOptions, fit
+    from .fitting.fitted_weights import neural_weights
+    from .ground_truth.mesh import Mesh, check_mesh, to_unit
+    from .ground_truth.sign_doctor import examine
 
     options = FitOptions(architecture=SMOOTH, num_steps=2, num_samples=SAMPLES)
     mesh = check_mesh(Mesh(name="octahedron", vertices=OCTAHEDRON, faces=FACES))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.activations import LEAKY_SLOPE
-from engine.field import Field
+from engine.network.activations import LEAKY_SLOPE
+from engine.network.field import Field
 
 SAMPLES = 700  # of the first pass, in float32
 PARTS = 24  # of an interval that may hold a crossing, in float64, twice

@@ -126,3 +126,39 @@ def test_functions_stay_under_their_length(path):
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_module_opens_with_a_docstring(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+# Each package of the engine may import those before it; `tracing` and `cuda` know each other.
+LAYERS = (
+    {"errors", "cache", "transforms", "kernel_sources", "kernel_cache", "warp_start", "protocol"},
+    {"capabilities", "ground_truth", "network"},
+    {"tracing", "cuda"},
+    {"formats"},
+    {"meshing", "fitting", "rendering"},
+    {"measuring", "pictures", "serving"},
+    {"conversion"},
+    {"warm_up"},
+    {"commands"},
+)
+APART = (
+    {"meshing", "fitting", "rendering"},
+    {"measuring", "pictures", "serving"},
+    {"ground_truth", "network"},
+)
+
+
+def layer(name):
+    return next(number for number, names in enumerate(LAYERS) if name in names)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in ENGINE if p.name not in ("__init__.py", "__main__.py")], ids=name_of
+)
+def test_engine_packages_import_only_lower_ones(path):
+    own = path.relative_to(ROOT / "engine").parts[0].removesuffix(".py")
+    for module in inside(path) - {"engine", "engine.VERSION"}:
+        other = module.split(".")[1]
+        if other == own:
+            continue
+        assert layer(other) <= layer(own), module
+        assert not any({own, other} <= names for names in APART), module

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.field import Field
-from engine.presets import SMOOTH
+from engine.conversion.presets import SMOOTH
+from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from tests.engine.networks import random_network
 

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import EngineError, OptionError
-from ..message_stream import MessageStream
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
+from ..serving.message_stream import MessageStream
 from . import convert_folder
 from .packages import heavy_imports
 from .training_flags import GroupedHelp, training_flags, training_of
@@ -106,7 +106,7 @@ def prepare(tell: Callable[[Message], None]) -> None:
         EngineError: A package is missing or does not work.
     """
     with heavy_imports():
-        from ..announcer import Announcer
+        from ..conversion.announcer import Announcer
         from ..warm_up import is_compiled, warm_up
 
     announcer = Announcer(tell, 0)
@@ -146,9 +146,9 @@ def _convert(
     mesh: Path, settings: dict[str, Any], tell: Callable[[Message], None], snapshots: bool
 ) -> Converted:
     with heavy_imports():
-        from ..conversion import convert
-        from ..motion_conversion import convert_motion
-        from ..presets import convert_options
+        from ..conversion.convert import convert
+        from ..conversion.motion_conversion import convert_motion
+        from ..conversion.presets import convert_options
         from ..warm_up import is_compiled
     if mesh.exists() and not is_compiled("fitting"):  # one that is missing is told at once
         prepare(tell)

@@ -30,7 +30,7 @@ def run(context: click.Context, source: Path, target: Path, as_json: bool) -> in
     Raises:
         EngineError: The folders cannot be used.
     """
-    from ..folder_conversion import convert_folder, jobs_of
+    from ..conversion.folder_conversion import convert_folder, jobs_of
 
     make_folder(target)
     jobs = jobs_of(source.resolve(), target.resolve(), _arguments(context))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..tracing_device import DEVICES, choose_device
+from ..tracing.device_choice import DEVICES, choose_device
 
 
 def _chosen(context: click.Context, parameter: click.Parameter, value: str) -> str:

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import VERSION, capabilities
-from ..message_stream import MessageStream
 from ..protocol.codec import to_plain
 from ..protocol.messages import DeviceStatus
+from ..serving.message_stream import MessageStream
 
 EXIT_ERROR = 3
 

@@ -58,7 +58,7 @@ def _import(path: Path, target: Path, architecture: Path | None, proxy: bool) ->
 
     loaded = load_with_notes(path, architecture)
     if proxy:
-        from ..proxy import proxy_mesh
+        from ..conversion.proxy import proxy_mesh
 
         proxy_mesh(loaded.weights).save(target.with_suffix(".npz"))
     num_bytes = loaded.weights.save(target)

@@ -35,9 +35,9 @@ def command(
 
     Both may be folders: pairs are found by name. A shape that fails does not stop the others; then the exit code is 3.
     """
-    from ..measure import MEASURE_SEED, MeasureOptions
-    from ..measure_file import measure_file
-    from ..measure_folder import Row, csv_text, measure_folder
+    from ..measuring.field_errors import MEASURE_SEED, MeasureOptions
+    from ..measuring.file_errors import measure_file
+    from ..measuring.folder_errors import Row, csv_text, measure_folder
 
     options = MeasureOptions(num_points=points, seed=MEASURE_SEED if seed is None else seed)
     rows: list[Row] = []

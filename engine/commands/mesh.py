@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..formats.weights_files import load_weights
-from ..moving_shapes import at_time
+from ..network.moving_shapes import at_time
 from ..protocol.weights import write_atomically
 from .devices import device_option
 from .targets import targets
@@ -33,8 +33,8 @@ KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 @device_option
 def command(weights: tuple[Path, ...], output: Path, kind: str | None, resolution: int, time: float) -> None:
     """Extract the zero set of WEIGHTS (files or folders), in the units of the objects they were made from."""
-    from ..mesh_out import mesh_bytes
-    from ..meshing import zero_set
+    from ..meshing.marching_cubes import zero_set
+    from ..meshing.mesh_out import mesh_bytes
 
     for path, target in targets(weights, output, kind, KINDS):
         start = clock.perf_counter()

@@ -20,7 +20,7 @@ from .devices import device_option
 from .packages import heavy_imports
 
 if TYPE_CHECKING:
-    from ..renderer import Picture
+    from ..rendering.renderer import Picture
 
 LARGEST_SIDE = 16384
 MOST_PICTURES = 10_000
@@ -125,8 +125,8 @@ def command(weights: tuple[Path, ...], output: Path, **chosen: Any) -> None:
     _check(output, is_film, chosen)
     shapes = [load_weights(path) for path in find_weights(weights)]
     with heavy_imports():
-        from .. import pictures
-        from ..films import Film
+        from ..pictures import picture_files as pictures
+        from ..pictures.films import Film
     if chosen["depth"] is not None:
         pictures.check_distance_kind(chosen["depth"])
     film = Film(output, chosen["rate"]) if is_film else None
@@ -154,9 +154,9 @@ def command(weights: tuple[Path, ...], output: Path, **chosen: Any) -> None:
 
 def _pictures(shapes: list[NeuralWeights], chosen: dict[str, Any]) -> Iterator[tuple[Picture, set[str]]]:
     """Trace the one picture, or those of a film, all framed alike; give each with what its steps relied on."""
-    from ..moving_shapes import at_time
-    from ..portrait import Portrait, View, camera_axes, turned
-    from ..renderer import ViewRequest
+    from ..network.moving_shapes import at_time
+    from ..pictures.portrait import Portrait, View, camera_axes, turned
+    from ..rendering.renderer import ViewRequest
 
     (azimuth, elevation), (width, height) = chosen["view"], chosen["size"]
     view = View(azimuth_deg=azimuth, elevation_deg=elevation, zoom=chosen["zoom"], up=chosen["up"])
@@ -207,7 +207,7 @@ def _planes(chosen: dict[str, Any]) -> tuple[PlaneName, ...]:
 
 def _shader(chosen: dict[str, Any], up: Any) -> dict[str, Any]:
     """Give the shader that is asked for, as the request's argument; none where lights do it."""
-    from .. import studio
+    from ..pictures import studio
 
     if chosen["shading"] == "facing":
         return {"shader": studio.facing_shader(up)}
@@ -223,7 +223,7 @@ def _shader(chosen: dict[str, Any], up: Any) -> dict[str, Any]:
 
 
 def _save_planes(picture: Picture, chosen: dict[str, Any]) -> None:
-    from .. import pictures
+    from ..pictures import picture_files as pictures
 
     if chosen["depth"] is not None:
         pictures.save_distances(chosen["depth"], picture.planes["view_z"])
@@ -256,7 +256,7 @@ def _render(prepared: Any, request: Any, what: str) -> Picture:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..renderer import render_rounds
+    from ..rendering.renderer import render_rounds
 
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), TextColumn("{task.percentage:3.0f} %"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from ..message_stream import MessageStream
 from ..protocol.messages import Progress
+from ..serving.message_stream import MessageStream
 from ..warm_up import is_compiled, warm_up
 from .devices import device_option
 
@@ -37,7 +37,9 @@ def command(session: Path) -> None:
     if not is_compiled("tracing"):
         stream.send(Progress(phase="compiling", step=0, num_steps=0, fraction=0.0))
         warm_up("tracing")
-    from ..server import Server  # numba and warp: after the greeting, so that the add-on never waits for them
+    from ..serving.server import (
+        Server,  # numba and warp: after the greeting, so that the add-on never waits for them
+    )
 
     Server(stream, session).run()
     logging.shutdown()

@@ -33,10 +33,10 @@ def command(
     rate: float,
 ) -> None:
     """Draw a slice through the field of WEIGHTS: inside blue, outside brown, the surface black."""
-    from ..films import Film
-    from ..moving_shapes import at_time
-    from ..network_values import NetworkValues
-    from ..slices import slice_picture
+    from ..network.moving_shapes import at_time
+    from ..pictures.films import Film
+    from ..pictures.slices import slice_picture
+    from ..tracing.network_values import NetworkValues
 
     if sweep is None and output.suffix.lower() != ".png":
         raise OutputError(f"{output.name} is of an unknown kind. One slice is written as .png.")

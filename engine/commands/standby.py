@@ -8,8 +8,8 @@ import sys
 import click
 
 from ..errors import EngineError, ProtocolError
-from ..message_stream import MessageStream
 from ..protocol.messages import Progress, StartConversion
+from ..serving.message_stream import MessageStream
 from .convert import EXIT_ERROR, answer, prepare
 
 log = logging.getLogger(__name__)

@@ -35,13 +35,13 @@ def command(mesh: Path, output: Path, pictures: int, rate: float, **chosen: Any)
 
     Blue is on the source, red a fiftieth of unit space off.
     """
-    from .. import timelapse
-    from ..films import Film
-    from ..mesh import check_mesh, to_unit
-    from ..mesh_files import load_mesh
-    from ..portrait import View
-    from ..presets import convert_options
-    from ..sign_doctor import examine
+    from ..conversion.presets import convert_options
+    from ..ground_truth.mesh import check_mesh, to_unit
+    from ..ground_truth.mesh_files import load_mesh
+    from ..ground_truth.sign_doctor import examine
+    from ..pictures import timelapse
+    from ..pictures.films import Film
+    from ..pictures.portrait import View
 
     film = Film(output, rate)
     azimuth, elevation = chosen["view"]

@@ -91,7 +91,7 @@ class GroupedHelp(click.Command):
 
 def training_of(settings: dict[str, Any]) -> dict[str, Any]:
     """Take the training's settings out of a command's, those of its recipe among them; single ones come first."""
-    from ..recipes import RECIPES
+    from ..fitting.recipes import RECIPES
 
     given = {name: settings.pop(name) for name in NAMES if name in settings}
     recipe = dict(RECIPES.get(given.pop("recipe", None) or "", {}))

@@ -3,7 +3,7 @@
 // Straight-line code, no call into a mathematics library and no table, so that a warp never diverges and the compiler
 // keeps everything in registers: polynomials after range reduction and rational functions, those of
 // engine/tracing/kernel_math.py (right to 1e-6 of max(1, |z|), sine and cosine for |z| < 100) with the same codes.
-// Reference: engine/activations.py. Test: tests/cuda/test_device_functions.py.
+// Reference: engine/network/activations.py. Test: tests/cuda/test_device_functions.py.
 #pragma once
 
 #include "portable.cuh"

@@ -1,6 +1,6 @@
 // One light's ray from each pixel of a tile, and what it brings if nothing is in its way.
 //
-// One thread per pixel; pixels are independent. Reference: engine/renderer.py. Equality test: tests/cuda/test_frame.py.
+// One thread per pixel; pixels are independent. Reference: engine/rendering/renderer.py. Equality test: tests/cuda/test_frame.py.
 #include "frame.cuh"
 
 extern "C" __global__ void __launch_bounds__(128) begin_lights(const __grid_constant__ Frame frame)

@@ -1,7 +1,7 @@
 // A network's values, and gradients where wanted, at N points.
 //
 // One warp takes 32 points at a time, in strides of the grid. WIDTH is compile-time as in march.cu.
-// Reference: engine/field.py. Equality test: tests/cuda/test_device_functions.py.
+// Reference: engine/network/field.py. Equality test: tests/cuda/test_device_functions.py.
 #include "evaluate_warp.cuh"
 #include "kernel_memory.cuh"
 

@@ -1,6 +1,6 @@
 // Values and gradients at many points, 32 at a time: for meshing, for the step grid, and for normals.
 //
-// Reference: engine/field.py. Test: tests/cuda/test_device_functions.py.
+// Reference: engine/network/field.py. Test: tests/cuda/test_device_functions.py.
 #pragma once
 
 #include "march_warp.cuh"

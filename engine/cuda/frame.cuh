@@ -1,6 +1,6 @@
 // One pixel's part in each stage of a picture: a ray, what it met, one light's ray, and its colour.
 //
-// Reference: engine/camera.py, engine/surfaces.py, engine/shading.py, engine/triangle_table.py. Test: tests/cuda/test_frame.py.
+// Reference: engine/rendering/camera.py, engine/rendering/surfaces.py, engine/rendering/shading.py, engine/rendering/triangle_table.py. Test: tests/cuda/test_frame.py.
 #pragma once
 
 #include "instances.cuh"

@@ -3,7 +3,7 @@
 
 #include "layouts.cuh"
 
-#define TABLE_SIZE 64  // cosines in a material's table of reflected shares (engine/microfacets.py)
+#define TABLE_SIZE 64  // cosines in a material's table of reflected shares (engine/rendering/microfacets.py)
 
 struct Camera {
     double world_from_clip[16];

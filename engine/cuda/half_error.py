@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..activations import SLOPES, VALUES
-from ..field import Field
+from ..network.activations import SLOPES, VALUES
+from ..network.field import Field
 from ..protocol.weights import NeuralWeights
 from ..tracing.packed_grid import PackedGrid
 

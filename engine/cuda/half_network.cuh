@@ -7,7 +7,7 @@
 // The last layer, one output, is a float32 dot product.
 // Fragments: for each hidden layer, for each pair of column tiles (16 units) and each 16 inputs, for each of the two column
 // tiles, for each lane: high (2t, g), high (2t + 8, g), low, low: one 16-byte load. Inputs are the padded hidden units, then
-// the padded encoding. After them the last layer: padded width floats and its bias. Reference: engine/field.py.
+// the padded encoding. After them the last layer: padded width floats and its bias. Reference: engine/network/field.py.
 //
 // [Ootomo 2022] H. Ootomo, R. Yokota, "Recovering single precision accuracy from Tensor Cores while surpassing the FP32
 // theoretical peak performance", Int. J. High Perform. Comput. Appl. 36(4), 2022.

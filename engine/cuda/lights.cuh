@@ -1,4 +1,4 @@
-// Blender's lights, sampled. Reference: engine/lights.py. Test: tests/cuda/test_frame.py.
+// Blender's lights, sampled. Reference: engine/rendering/lights.py. Test: tests/cuda/test_frame.py.
 #pragma once
 
 #include "materials.cuh"

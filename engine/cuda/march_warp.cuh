@@ -5,7 +5,7 @@
 // the next ray from the queue at once, so finished rays hold no place. There are two kinds of turns: the matrix unit's for
 // lanes on their way, and full precision for lanes that close in on a crossing; the kind that more lanes wait for comes
 // next, so that the expensive one runs full.
-// Reference: engine/tracing/march_kernel.py, engine/neural_geometry.py. Test: tests/cuda/test_march.py.
+// Reference: engine/tracing/march_kernel.py, engine/rendering/neural_geometry.py. Test: tests/cuda/test_march.py.
 #pragma once
 
 #include "half_network.cuh"

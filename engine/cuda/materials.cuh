@@ -1,4 +1,4 @@
-// Lambert below GGX, plastic or metal. Reference: engine/materials.py, engine/microfacets.py. Test: tests/cuda/test_frame.py.
+// Lambert below GGX, plastic or metal. Reference: engine/rendering/materials.py, engine/rendering/microfacets.py. Test: tests/cuda/test_frame.py.
 #pragma once
 
 #include "frame_layouts.cuh"

@@ -5,7 +5,7 @@
 // lanes. The gradient goes forward beside the value: three tangents need no memory that grows with depth.
 // Parameters: for each layer, for each tile of TILE_ROWS outputs: their biases, then TILE_ROWS weights for each input
 // (hidden units, then the encoding where the layer sees it); the last layer is a tile of one output.
-// Reference: engine/field.py. Test: tests/cuda/test_device_functions.py.
+// Reference: engine/network/field.py. Test: tests/cuda/test_device_functions.py.
 #pragma once
 
 #include "activations.cuh"

@@ -1,6 +1,6 @@
 // Normals of one network's instances at what the pixels of a tile have met.
 //
-// One warp takes 32 pixels; the gradient is in full precision. Reference: engine/neural_geometry.py.
+// One warp takes 32 pixels; the gradient is in full precision. Reference: engine/rendering/neural_geometry.py.
 // Equality test: tests/cuda/test_frame.py.
 #include "frame.cuh"
 #include "kernel_memory.cuh"

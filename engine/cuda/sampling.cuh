@@ -1,4 +1,4 @@
-// Where samples fall. Reference: engine/sample_patterns.py. Test: tests/cuda/test_frame.py.
+// Where samples fall. Reference: engine/rendering/sample_patterns.py. Test: tests/cuda/test_frame.py.
 #pragma once
 
 #include "portable.cuh"

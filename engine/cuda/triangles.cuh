@@ -3,7 +3,7 @@
 // Rays go to object space in double precision; triangles are met in double precision too, by the sign of the volumes
 // that the ray spans with each edge, computed the same way from both sides of an edge, so that no ray slips through
 // between two triangles [Woop 2013, in spirit]. Boxes are float32, padded outward by the host.
-// Reference: engine/native_geometry.py. Test: tests/cuda/test_triangles.py.
+// Reference: engine/rendering/native_geometry.py. Test: tests/cuda/test_triangles.py.
 //
 // [Woop 2013] S. Woop et al., "Watertight Ray/Triangle Intersection", JCGT 2(1), 2013.
 #pragma once

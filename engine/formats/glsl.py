@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
-from ..activations import LEAKY_SLOPE
 from ..errors import OptionError
+from ..network.activations import LEAKY_SLOPE
 from ..protocol.weights import NeuralWeights
 
 FUNCTIONS = {  # of one vec4; the exponentials stay finite for any argument

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..activations import LEAKY_SLOPE
 from ..errors import WeightsFileError
+from ..network.activations import LEAKY_SLOPE
 from ..protocol.weights import Architecture
 
 OURS_FROM_KERAS = {  # Keras' names of activations, where they differ from ours

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import LEAKY_SLOPE
 from ..errors import DeviceError
+from ..network.activations import LEAKY_SLOPE
 from ..protocol import codec
 from ..protocol.weights import METADATA_KEY, NeuralWeights
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import WeightsFileError
-from ..moving_shapes import at_time
-from ..network_values import NetworkValues
+from ..network.moving_shapes import at_time
+from ..network.zero_set_box import FloatArray, zero_set_box
 from ..protocol.weights import NeuralWeights
-from ..zero_set_box import FloatArray, zero_set_box
+from ..tracing.network_values import NetworkValues
 from . import keras_h5
 
 log = logging.getLogger(__name__)

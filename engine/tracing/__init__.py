@@ -22,7 +22,7 @@ def make_tracer(weights: NeuralWeights, backend: str = "auto", time: float = 0.0
         DeviceError: CUDA was asked for by name and does not work; the message says why.
     """
     if backend == "reference":
-        from ..field import Field
+        from ..network.field import Field
         from .reference import ReferenceTracer
 
         return ReferenceTracer(Field(weights, time))
@@ -35,7 +35,7 @@ def make_tracer(weights: NeuralWeights, backend: str = "auto", time: float = 0.0
         from ..cache import use_cache_folder
 
         use_cache_folder()
-        from ..tracing_device import cuda_tracer
+        from .device_choice import cuda_tracer
 
         on_gpu = cuda_tracer(weights, time) if backend == "auto" else None
         if on_gpu is not None:

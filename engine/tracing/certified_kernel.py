@@ -24,7 +24,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from ..vector_tile import LANES
+from ..network.vector_tile import LANES
 from .certified_activations import (
     BEYOND,
     CELLS,

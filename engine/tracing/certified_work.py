@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
-from ..vector_tile import LANES, TILE_ROWS, multiply_tile
+from ..network.vector_tile import LANES, TILE_ROWS, multiply_tile
 from .certified_activations import CELLS, ROWS
 from .certified_network import CertifiedNetwork
 

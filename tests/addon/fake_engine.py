@@ -20,7 +20,6 @@ import numpy as np
 sys.path.insert(0, str(Path.cwd()))
 
 from engine import VERSION
-from engine.message_stream import MessageStream
 from engine.protocol.messages import (
     PROTOCOL_VERSION,
     Converted,
@@ -31,6 +30,7 @@ from engine.protocol.messages import (
     Welcome,
 )
 from engine.protocol.weights import Architecture, Description, NeuralWeights
+from engine.serving.message_stream import MessageStream
 
 SCALE = 0.5  # of unit_from_object: the unit ball of radius 0.9 is the object's ball of radius 1.8
 CENTRE = (1.0, 2.0, 3.0)  # of that ball in object space

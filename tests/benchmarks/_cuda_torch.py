@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.camera import PixelCamera, look_at, perspective
-from engine.parameters import join_parameters
+from engine.fitting.torch_network import evaluate
+from engine.network.parameters import join_parameters
 from engine.protocol.scene import Camera
 from engine.protocol.weights import NeuralWeights
-from engine.torch_network import evaluate
+from engine.rendering.camera import PixelCamera, look_at, perspective
 from tests.benchmarks._lockstep import EPSILON, MOST_STEPS
 
 BATCHES = (1 << 16, 1 << 19)

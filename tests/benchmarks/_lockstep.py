@@ -15,7 +15,7 @@ MOST_STEPS = 6000
 
 def network(weights):
     """The field as a function of a tensor (N, 3)."""
-    from engine.torch_network import ACTIVATIONS
+    from engine.fitting.torch_network import ACTIVATIONS
 
     layers = [
         (torch.from_numpy(w.T.copy()), torch.from_numpy(b)) for w, b in zip(weights.weights, weights.biases)

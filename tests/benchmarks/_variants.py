@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.adam import AdamOptions, CpuAdam
-from engine.fitting import FitOptions
-from engine.losses import LossOptions
-from engine.parameters import num_rows, parameter_mask
+from engine.fitting.adam import AdamOptions, CpuAdam
+from engine.fitting.fit import FitOptions
+from engine.fitting.losses import LossOptions
+from engine.fitting.torch_network import ACTIVATIONS, evaluate, sample_losses
+from engine.fitting.torch_trainer import TorchTrainer
+from engine.fitting.trainers import CpuTrainer
+from engine.network.parameters import num_rows, parameter_mask
 from engine.protocol.weights import Architecture
-from engine.torch_network import ACTIVATIONS, evaluate, sample_losses
-from engine.torch_trainer import TorchTrainer
-from engine.trainers import CpuTrainer
 
 MUON_STEPS = 5  # of Newton and Schulz's iteration
 ADAMS_SHARE = 0.1  # of the rate, for what Muon leaves to Adam

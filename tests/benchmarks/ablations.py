@@ -22,19 +22,19 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from engine.fitting import FitOptions, fit, fit_with
-from engine.hard_samples import HardOptions
-from engine.losses import LossOptions
-from engine.mesh import check_mesh, to_unit
-from engine.mesh_files import load_mesh
-from engine.network_values import NetworkValues
-from engine.parameters import parameter_mask, split_parameters
-from engine.presets import SMOOTH
+from engine.conversion.presets import SMOOTH
+from engine.fitting.fit import FitOptions, fit, fit_with
+from engine.fitting.hard_samples import HardOptions
+from engine.fitting.losses import LossOptions
+from engine.fitting.sampling import SamplingOptions
+from engine.fitting.torch_optimizer import Soap
+from engine.ground_truth.mesh import check_mesh, to_unit
+from engine.ground_truth.mesh_files import load_mesh
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.surface_sampler import SurfaceSampler
+from engine.network.parameters import parameter_mask, split_parameters
 from engine.protocol.weights import Description, NeuralWeights
-from engine.sampling import SamplingOptions
-from engine.sign_doctor import examine
-from engine.surface_sampler import SurfaceSampler
-from engine.torch_optimizer import Soap
+from engine.tracing.network_values import NetworkValues
 from tests.benchmarks import _variants
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ use_cache_folder()
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from engine.field import Field  # noqa: E402
+from engine.network.field import Field  # noqa: E402
 from engine.tracing.certified_cache import pack  # noqa: E402
 from engine.tracing.certified_grid import certified_cells  # noqa: E402
 from engine.tracing.cpu import CpuTracer  # noqa: E402

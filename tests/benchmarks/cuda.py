@@ -25,19 +25,19 @@ from engine.cache import use_cache_folder
 use_cache_folder()
 from rich.console import Console  # noqa: E402
 
-from engine.camera import PixelCamera, look_at, perspective  # noqa: E402
+from engine.conversion.presets import PRESETS  # noqa: E402
 from engine.cuda import launches  # noqa: E402
 from engine.cuda.choose import shared_session  # noqa: E402
 from engine.cuda.errors import NoDeviceError  # noqa: E402
-from engine.field import Field  # noqa: E402
-from engine.presets import PRESETS  # noqa: E402
+from engine.network.field import Field  # noqa: E402
 from engine.protocol.scene import Camera, Light, NeuralObject, Scene  # noqa: E402
 from engine.protocol.weights import NeuralWeights  # noqa: E402
-from engine.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
+from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E402
+from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing.certified_grid import certified_cells  # noqa: E402
 from engine.tracing.cpu import CpuTracer  # noqa: E402
 from engine.tracing.cuda import CudaTracer  # noqa: E402
-from engine.tracing_device import choose_device  # noqa: E402
+from engine.tracing.device_choice import choose_device  # noqa: E402
 from tests.benchmarks._report import ROOT, store  # noqa: E402
 from tests.engine.networks import IDENTITY, octahedron, random_network  # noqa: E402
 from tests.ray_oracle import mixed_rays  # noqa: E402

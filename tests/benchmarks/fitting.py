@@ -26,13 +26,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from engine.fitting import FitOptions, fit
-from engine.mesh import check_mesh, to_unit
-from engine.mesh_files import load_mesh
-from engine.presets import SMOOTH
-from engine.sign_doctor import examine
-from engine.surface_sampler import SurfaceSampler
-from engine.torch_network import evaluate
+from engine.conversion.presets import SMOOTH
+from engine.fitting.fit import FitOptions, fit
+from engine.fitting.torch_network import evaluate
+from engine.ground_truth.mesh import check_mesh, to_unit
+from engine.ground_truth.mesh_files import load_mesh
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.surface_sampler import SurfaceSampler
 from tests.benchmarks import _paper_recipe
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,12 +26,12 @@ from rich.table import Table
 from scipy.ndimage import zoom
 
 from engine.errors import FitError
-from engine.mesh import UnitMesh, check_mesh, to_unit
-from engine.meshing import zero_set
+from engine.ground_truth.mesh import UnitMesh, check_mesh, to_unit
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.signed_distance import SurfaceDistance
+from engine.ground_truth.surface_sampler import SurfaceSampler
+from engine.meshing.marching_cubes import zero_set
 from engine.protocol.weights import NeuralWeights
-from engine.sign_doctor import examine
-from engine.signed_distance import SurfaceDistance
-from engine.surface_sampler import SurfaceSampler
 from requirements.environments import BENCH, prepare
 from tests.benchmarks._codecs import envelope
 from tests.shapes.families import shape

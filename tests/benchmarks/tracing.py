@@ -19,8 +19,6 @@ use_cache_folder()
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from engine.camera import PixelCamera, look_at, perspective  # noqa: E402
-from engine.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
 from engine.protocol.scene import (  # noqa: E402
     IDENTITY,
     ArrayBlob,
@@ -32,7 +30,9 @@ from engine.protocol.scene import (  # noqa: E402
     Scene,
 )
 from engine.protocol.weights import NeuralWeights  # noqa: E402
-from engine.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
+from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E402
+from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
+from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
 from tests.benchmarks._report import ROOT, cpu_seconds, plot, seconds, store  # noqa: E402
@@ -94,7 +94,7 @@ def _tile_rate() -> float:
 def evaluation(console, results, widths, activations) -> None:
     import torch
 
-    from engine.network_values import NetworkValues
+    from engine.tracing.network_values import NetworkValues
 
     torch.set_num_threads(1)
     top = peak()

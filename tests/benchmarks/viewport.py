@@ -26,7 +26,7 @@ WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"
 def _view(angle):
     from neural_implicit.engine.protocol.scene import Camera
 
-    from engine.camera import look_at, perspective
+    from engine.rendering.camera import look_at, perspective
 
     eye = np.array([2.4 * np.cos(angle), 2.4 * np.sin(angle), 1.0])
     return Camera(

@@ -5,9 +5,9 @@
 
 import numpy as np
 
-from engine.meshing import zero_set
+from engine.conversion.proxy import proxy_mesh
+from engine.meshing.marching_cubes import zero_set
 from engine.protocol.weights import NeuralWeights
-from engine.proxy import proxy_mesh
 from tests.blender.harness.blenders import ROOT
 
 WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"

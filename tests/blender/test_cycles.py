@@ -10,7 +10,7 @@ import pytest
 
 from engine.protocol.codec import from_plain
 from engine.protocol.scene import Camera, Scene
-from engine.renderer import SceneCache, ViewRequest, prepare_scene, render_picture
+from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture
 from tests.blender.conftest import find_or_skip
 from tests.blender.harness import blenders, installing
 

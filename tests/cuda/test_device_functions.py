@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.activations import SLOPES, VALUES
 from engine.cuda import layouts
 from engine.cuda.half_error import ACTIVATION_ERROR
 from engine.cuda.network_data import ACTIVATION_CODES
-from engine.field import Field
+from engine.network.activations import SLOPES, VALUES
+from engine.network.field import Field
 from engine.tracing import cell_walk, march_kernel, ray_state
 from engine.tracing.kernel_math import CODES
 from tests.cuda import host_twin

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import trimesh
 
-import engine.scene
-from engine.cuda.frame import device_scene
+import engine.rendering.scene
 from engine.cuda.triangle_tree import LEAF, triangle_tree
 from engine.protocol.weights import NeuralWeights
-from engine.renderer import (
+from engine.rendering.device_frame import device_scene
+from engine.rendering.renderer import (
     RenderCancelled,
     SceneCache,
     ViewRequest,
@@ -80,7 +80,7 @@ def prepared(builder, scene, session, monkeypatch):
     def make(weights, backend="auto", time=0.0):
         return CudaTracer(weights, session, time) if session else CpuTracer(weights, time=time)
 
-    monkeypatch.setattr(engine.scene, "make_tracer", make)
+    monkeypatch.setattr(engine.rendering.scene, "make_tracer", make)
     return prepare_scene(scene, SceneCache(builder.folder))
 
 
@@ -183,7 +183,7 @@ def test_small_memory_gives_the_same_picture_in_tiles(builder, monkeypatch):
     device = fake_driver.FakeDevice(fake_driver.info())
     _, whole = both(builder, monkeypatch, fake_driver.session(device))
     launches = len(device.launches)
-    monkeypatch.setattr("engine.cuda.frame.LARGEST_TILE", 1000)
+    monkeypatch.setattr("engine.rendering.device_frame.LARGEST_TILE", 1000)
     device = fake_driver.FakeDevice(fake_driver.info())
     _, tiles = both(builder, monkeypatch, fake_driver.session(device))
     assert len(device.launches) > 3 * launches / 2

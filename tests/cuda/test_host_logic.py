@@ -9,7 +9,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from engine import tracing_device
 from engine.cuda import choose, launches, layouts
 from engine.cuda.archive import ARCHITECTURES, MANIFEST, KernelArchive, find_archive, member, sources_digest
 from engine.cuda.bindings_device import BindingsDriver, checked
@@ -18,9 +17,10 @@ from engine.cuda.errors import DeviceLostError, DeviceMemoryError, NoDeviceError
 from engine.cuda.network_data import kernel_width, unfit
 from engine.cuda.pycuda_device import PycudaDriver
 from engine.errors import OptionError
-from engine.field import Field
+from engine.network.field import Field
 from engine.protocol.weights import Architecture
 from engine.tracing import cuda as cuda_tracing
+from engine.tracing import device_choice as tracing_device
 from engine.tracing import make_tracer
 from engine.tracing.cuda import CudaTracer
 from tests.cuda import fake_driver

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.cuda.half_error import MARGIN, allowance, half_error, row_norm_error
-from engine.field import Field
+from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.cuda import CudaTracer

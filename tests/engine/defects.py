@@ -5,7 +5,7 @@ import trimesh
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from engine.mesh_files import load_mesh
+from engine.ground_truth.mesh_files import load_mesh
 from tests.shapes.parametric import blob, knot
 
 ROOT_MESH = "examples/spot.obj"

@@ -47,10 +47,10 @@ def trained(activation="relu"):
     """A network fitted to a ring with a thin plate and a needle through it."""
     import trimesh
 
-    from engine.fitting import FitOptions, fit
-    from engine.mesh import Mesh, check_mesh, to_unit
-    from engine.parameters import split_parameters
-    from engine.sign_doctor import examine
+    from engine.fitting.fit import FitOptions, fit
+    from engine.ground_truth.mesh import Mesh, check_mesh, to_unit
+    from engine.ground_truth.sign_doctor import examine
+    from engine.network.parameters import split_parameters
 
     parts = [
         trimesh.creation.torus(0.7, 0.12),

@@ -18,7 +18,7 @@ from engine.protocol.scene import (
     NeuralObject,
     Scene,
 )
-from engine.scene import SceneCache
+from engine.rendering.scene import SceneCache
 
 
 class SphereTracer:
@@ -150,7 +150,7 @@ def placed(x=0.0, y=0.0, z=0.0, scale=1.0) -> np.ndarray:
 
 
 def camera_at(eye, target, width, height, fov_y=0.7, size_y=None, near=0.1, far=100.0) -> Camera:
-    from engine.camera import look_at, orthographic, perspective
+    from engine.rendering.camera import look_at, orthographic, perspective
 
     projection = (
         perspective(width, height, fov_y, near, far)

@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from engine.mesh import Mesh, UnitMesh, check_mesh, to_unit
+from engine.ground_truth.mesh import Mesh, UnitMesh, check_mesh, to_unit
 
 
 def mesh(vertices, faces, name="shape") -> Mesh:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.aims import collapsed, shortfalls
-from engine.attempts import fit_until_good, notes_of
+from engine.conversion.aims import collapsed, shortfalls
+from engine.conversion.attempts import fit_until_good, notes_of
+from engine.conversion.network_search import LADDER, LadderSearch, best_within, shortened
 from engine.errors import OptionError
-from engine.fitting import FitOptions
-from engine.measure import LOST_DISTANCE, MeasureOptions, measure_errors
-from engine.network_search import LADDER, LadderSearch, best_within, shortened
-from engine.network_values import NetworkValues
+from engine.fitting.fit import FitOptions
+from engine.ground_truth.sign_doctor import examine
+from engine.measuring.field_errors import LOST_DISTANCE, MeasureOptions, measure_errors
 from engine.protocol.weights import Architecture
-from engine.sign_doctor import examine
+from engine.tracing.network_values import NetworkValues
 from tests.engine.networks import plane_network
 from tests.engine.shapes import from_trimesh, sphere, unit
 

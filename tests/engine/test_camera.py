@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.camera import PixelCamera, look_at, orthographic, perspective
 from engine.errors import SceneError
 from engine.protocol.scene import IDENTITY, Camera
+from engine.rendering.camera import PixelCamera, look_at, orthographic, perspective
 from tests.engine.scene_builder import camera_at
 
 WIDTH, HEIGHT = 40, 30

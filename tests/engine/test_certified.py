@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.activations import SLOPES, VALUES
-from engine.field import Field
+from engine.network.activations import SLOPES, VALUES
+from engine.network.field import Field
 from engine.protocol.weights import Architecture
 from engine.tracing import certified_cache
 from engine.tracing.certified_activations import (

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.field import Field
-from engine.neural_geometry import NeuralGeometry, NeuralInstance
+from engine.network.field import Field
 from engine.protocol.weights import Architecture, NeuralWeights
+from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance
 from engine.tracing import certified_cache
 from engine.tracing.cpu import CpuTracer
 from tests.engine.networks import from_arrays, octahedron, random_network
@@ -48,10 +48,10 @@ def fitted(name):
     """A network of 24 x 5 after a short fit."""
     import trimesh
 
-    from engine.fitting import FitOptions, fit
-    from engine.mesh import Mesh, check_mesh, to_unit
-    from engine.parameters import split_parameters
-    from engine.sign_doctor import examine
+    from engine.fitting.fit import FitOptions, fit
+    from engine.ground_truth.mesh import Mesh, check_mesh, to_unit
+    from engine.ground_truth.sign_doctor import examine
+    from engine.network.parameters import split_parameters
 
     parts, activation = thin_shapes()[name]
     whole = trimesh.util.concatenate(parts)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine import conversion
-from engine.conversion import convert
+from engine.conversion import convert as conversion
+from engine.conversion.convert import convert
+from engine.conversion.presets import convert_options
 from engine.errors import FitError, OutputError
-from engine.presets import convert_options
 from engine.protocol.messages import PROTOCOL_VERSION, Hello, Progress, Snapshot, encode
 from engine.protocol.weights import NeuralWeights
 from tests.engine.shapes import sheet

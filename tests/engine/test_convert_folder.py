@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from engine.conversion.folder_conversion import jobs_of
 from engine.errors import MeshFileError
-from engine.folder_conversion import jobs_of
 from engine.protocol.weights import NeuralWeights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_folder_without_a_mesh_is_a_sentence(tmp_path):
 
 
 def test_conversion_that_is_killed_is_a_row_of_its_own(tmp_path, meshes, monkeypatch):
-    from engine import folder_conversion
+    from engine.conversion import folder_conversion
 
     (meshes / "broken.obj").unlink()
     script = tmp_path / "python"

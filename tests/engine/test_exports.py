@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from engine.commands.export import command as export_command
 from engine.commands.import_ import command as import_command
 from engine.errors import EngineError, OptionError, OutputError, WeightsFileError
-from engine.field import Field
 from engine.formats import glsl, numpy_file, onnx_file
 from engine.formats.exports import export
+from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from tests.engine import glsl_reader
 from tests.engine.keras_files import write_keras_2

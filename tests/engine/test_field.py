@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from engine.activations import SLOPES, VALUES
-from engine.field import Field
+from engine.network.activations import SLOPES, VALUES
+from engine.network.field import Field
 from tests.engine.networks import octahedron, random_network
 
 ACTIVATIONS = [name for name in VALUES if name != "none"]

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from engine.cpu_optimizer import CpuSoap, SoapOptions
 from engine.errors import FitError, OptionError
-from engine.fitting import FitOptions, fit, learning_rate
-from engine.fused_step import FusedStep
-from engine.hard_samples import HardOptions, HardSamples
-from engine.losses import LossOptions
-from engine.parameters import initial_parameters, parameter_mask
+from engine.fitting.cpu_optimizer import CpuSoap, SoapOptions
+from engine.fitting.fit import FitOptions, fit, learning_rate
+from engine.fitting.fused_step import FusedStep
+from engine.fitting.hard_samples import HardOptions, HardSamples
+from engine.fitting.losses import LossOptions
+from engine.fitting.sampling import SamplePool, SamplingOptions
+from engine.fitting.torch_network import ACTIVATIONS, evaluate, torch_step
+from engine.fitting.torch_optimizer import Soap
+from engine.fitting.torch_trainer import TorchTrainer
+from engine.fitting.trainers import CpuTrainer
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.signed_distance import SurfaceDistance
+from engine.ground_truth.surface_sampler import SurfaceSampler
+from engine.network.parameters import initial_parameters, parameter_mask
 from engine.protocol.weights import Architecture
-from engine.sampling import SamplePool, SamplingOptions
-from engine.sign_doctor import examine
-from engine.signed_distance import SurfaceDistance
-from engine.surface_sampler import SurfaceSampler
-from engine.torch_network import ACTIVATIONS, evaluate, torch_step
-from engine.torch_optimizer import Soap
-from engine.torch_trainer import TorchTrainer
-from engine.trainers import CpuTrainer
 from tests.engine.shapes import sphere, triangle, unit
 
 SMALL = FitOptions(

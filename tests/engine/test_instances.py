@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.field import Field
-from engine.instance_tree import build_tree, find_spans
-from engine.neural_geometry import NeuralGeometry, NeuralInstance
+from engine.network.field import Field
+from engine.rendering.instance_tree import build_tree, find_spans
+from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance
 from engine.tracing import make_tracer
 from tests.engine.networks import octahedron, random_network
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import WeightsFileError
-from engine.field import Field
 from engine.formats import keras_h5
 from engine.formats.weights_files import find_weights, load_weights, load_with_notes
+from engine.network.field import Field
 from tests.engine.keras_files import write_architecture, write_keras_2, write_keras_3
 from tests.engine.networks import octahedron, random_network
 

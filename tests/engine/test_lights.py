@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.camera import PixelCamera
 from engine.errors import SceneError
-from engine.lights import make_light
 from engine.protocol.scene import Light
-from engine.renderer import ViewRequest, prepare_scene, render_picture
+from engine.rendering.camera import PixelCamera
+from engine.rendering.lights import make_light
+from engine.rendering.renderer import ViewRequest, prepare_scene, render_picture
 from tests.engine.scene_builder import SceneBuilder, SphereCache, camera_at, flat, placed
 
 SIZE = (48, 32)

@@ -10,12 +10,12 @@ import trimesh
 from click.testing import CliRunner
 
 from engine.commands.measure import command
-from engine.measure import MeasureOptions
-from engine.measure_paper import measure_as_the_paper
-from engine.mesh import UnitMesh
-from engine.network_values import NetworkValues
-from engine.samplers import IMPORTANCE, importance_points
-from engine.signed_distance import SurfaceDistance
+from engine.fitting.samplers import IMPORTANCE, importance_points
+from engine.ground_truth.mesh import UnitMesh
+from engine.ground_truth.signed_distance import SurfaceDistance
+from engine.measuring.field_errors import MeasureOptions
+from engine.measuring.paper_errors import measure_as_the_paper
+from engine.tracing.network_values import NetworkValues
 from tests.engine.keras_files import write_keras_2
 from tests.engine.networks import octahedron
 

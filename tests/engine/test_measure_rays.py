@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from engine.measure import MeasureOptions
-from engine.measure_rays import FAR, measure_rays, view_rays
-from engine.sign_doctor import examine
+from engine.ground_truth.sign_doctor import examine
+from engine.measuring.field_errors import MeasureOptions
+from engine.measuring.ray_errors import FAR, measure_rays, view_rays
 from engine.tracing import certified_cache
 from tests.engine.networks import octahedron
 from tests.engine.shapes import mesh, unit

@@ -6,10 +6,10 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.enclosing_ball import enclosing_ball
 from engine.errors import MeshError, MeshFileError
-from engine.mesh import UNIT_RADIUS, check_mesh, to_unit
-from engine.mesh_files import load_mesh
+from engine.ground_truth.enclosing_ball import enclosing_ball
+from engine.ground_truth.mesh import UNIT_RADIUS, check_mesh, to_unit
+from engine.ground_truth.mesh_files import load_mesh
 from tests.engine.shapes import box, mesh, sphere, triangle
 
 

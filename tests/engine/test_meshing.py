@@ -6,14 +6,14 @@ import pytest
 import trimesh
 from click.testing import CliRunner
 
-from engine.active_cells import active_cells, all_cells
 from engine.commands.mesh import command
-from engine.cube_table import EDGES, FIRST_CENTRE, NUM_CASES, NUM_DECISIONS, cube_table
+from engine.conversion.proxy import INSET, proxy_mesh
 from engine.errors import FitError, OptionError, OutputError
-from engine.field import Field
-from engine.meshing import extract, zero_set
+from engine.meshing.active_cells import active_cells, all_cells
+from engine.meshing.cube_table import EDGES, FIRST_CENTRE, NUM_CASES, NUM_DECISIONS, cube_table
+from engine.meshing.marching_cubes import extract, zero_set
+from engine.network.field import Field
 from engine.protocol.weights import Architecture, NeuralWeights
-from engine.proxy import INSET, proxy_mesh
 from engine.tracing.cpu import CpuTracer
 from tests.engine.networks import from_arrays, octahedron, trained
 
@@ -121,7 +121,7 @@ def test_normals_are_those_of_the_gradient():
 @pytest.mark.parametrize("seed", range(6))
 def test_mesh_of_noise_is_closed_and_two_faces_meet_at_each_edge(seed):
     """White noise at the corners has every case and every ambiguous face; it is closed at the border of the box."""
-    from engine import cube_kernels as kernels
+    from engine.meshing import cube_kernels as kernels
 
     side = 12
     values = np.random.default_rng(seed).normal(size=(side + 1,) * 3).astype(np.float32)

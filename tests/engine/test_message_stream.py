@@ -32,7 +32,9 @@ class Child:
 
     def __init__(self, script: str) -> None:
         head = "import os, sys, time\nfrom engine.errors import ProtocolError\n"
-        head += "from engine.message_stream import MessageStream\nstream = MessageStream.from_stdio()\n"
+        head += (
+            "from engine.serving.message_stream import MessageStream\nstream = MessageStream.from_stdio()\n"
+        )
         command = [sys.executable, "-c", head + textwrap.dedent(script)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -132,7 +134,9 @@ def test_a_wrong_greeting_is_told_to_both_sides(child, first, said):
 
 
 def test_no_greeting_at_all_ends_with_a_sentence(child):
-    echo = child("import engine.message_stream as m\nm.HANDSHAKE_TIMEOUT_S = 0.2\n" + textwrap.dedent(ECHO))
+    echo = child(
+        "import engine.serving.message_stream as m\nm.HANDSHAKE_TIMEOUT_S = 0.2\n" + textwrap.dedent(ECHO)
+    )
     assert "No hello within" in echo.hear()["message"]
     assert echo.process.wait(10) != 0
 

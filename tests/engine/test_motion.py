@@ -10,13 +10,13 @@ import trimesh
 from click.testing import CliRunner
 
 from engine.commands.convert import command
+from engine.conversion.motion import MotionSource, frame_files, load_motion
+from engine.conversion.presets import PRESETS
 from engine.errors import EngineError, MeshFileError, OptionError
-from engine.motion import MotionSource, frame_files, load_motion
-from engine.moving_shapes import at_time
-from engine.network_values import NetworkValues
-from engine.presets import PRESETS
+from engine.fitting.training_settings import with_training
+from engine.network.moving_shapes import at_time
 from engine.protocol.weights import NeuralWeights
-from engine.training_settings import with_training
+from engine.tracing.network_values import NetworkValues
 
 RADIUS, WAY = 0.3, 1.4  # of the ball: from x = 0 to x = WAY
 

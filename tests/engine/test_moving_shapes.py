@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from engine.errors import OptionError, SceneError
-from engine.field import Field
-from engine.moving_shapes import at_time
+from engine.network.field import Field
+from engine.network.moving_shapes import at_time
 from engine.protocol.scene import IDENTITY, NeuralObject, Scene
-from engine.scene import SceneCache, prepare_scene
+from engine.rendering.scene import SceneCache, prepare_scene
 from tests.engine.networks import octahedron, random_network
 
 POINTS = np.random.default_rng(3).uniform(-1.0, 1.0, (300, 3))

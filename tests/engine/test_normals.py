@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.meshing import zero_set
+from engine.meshing.marching_cubes import zero_set
 from engine.protocol.weights import NeuralWeights
-from engine.renderer import ViewRequest, prepare_scene, render_picture
-from engine.scene import SceneCache
+from engine.rendering.renderer import ViewRequest, prepare_scene, render_picture
+from engine.rendering.scene import SceneCache
 from tests.engine.scene_builder import SceneBuilder, camera_at
 
 SPOT = Path(__file__).resolve().parents[1] / "blender/data/spot.safetensors"

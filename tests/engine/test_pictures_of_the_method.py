@@ -9,11 +9,11 @@ from engine.commands.render import command as render_command
 from engine.commands.slice import command as slice_command
 from engine.commands.timelapse import command as timelapse_command
 from engine.errors import DeviceError, EngineError, OptionError, OutputError
-from engine.field import Field
-from engine.films import Film
+from engine.network.field import Field
+from engine.pictures.films import Film
+from engine.pictures.slices import slice_picture, slice_points
+from engine.pictures.studio import load_matcap
 from engine.protocol.weights import Architecture
-from engine.slices import slice_picture, slice_points
-from engine.studio import load_matcap
 from tests.engine.networks import from_arrays, octahedron
 
 SIZE = 0.7

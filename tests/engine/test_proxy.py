@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from engine.conversion.proxy import RESOLUTION, proxy_mesh
 from engine.protocol.weights import Architecture
-from engine.proxy import RESOLUTION, proxy_mesh
 from tests.engine.networks import from_arrays
 
 

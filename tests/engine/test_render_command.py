@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.commands.render import command
 from engine.errors import EngineError, OptionError, OutputError, WeightsFileError
-from engine.pictures import linear_from_srgb, srgb_from_linear
+from engine.pictures.picture_files import linear_from_srgb, srgb_from_linear
 from tests.engine.networks import octahedron
 
 ROOT = Path(__file__).parents[2]

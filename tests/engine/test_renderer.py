@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.camera import BACKGROUND_VIEW_Z, PixelCamera
 from engine.errors import EngineError, SceneError
-from engine.renderer import (
+from engine.rendering.camera import BACKGROUND_VIEW_Z, PixelCamera
+from engine.rendering.renderer import (
     RenderCancelled,
     SceneCache,
     ViewRequest,

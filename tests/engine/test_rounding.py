@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.mesh import check_mesh, to_unit
-from engine.mesh_files import load_mesh
-from engine.network_values import NetworkValues
-from engine.precision import DEAREST, stored
+from engine.conversion.precision import DEAREST, stored
+from engine.fitting.sampling import SamplingOptions, training_points
+from engine.ground_truth.mesh import check_mesh, to_unit
+from engine.ground_truth.mesh_files import load_mesh
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.surface_sampler import SurfaceSampler
+from engine.network.rounding import rounded_plainly, rounded_together
 from engine.protocol.weights import Architecture, NeuralWeights
-from engine.rounding import rounded_plainly, rounded_together
-from engine.sampling import SamplingOptions, training_points
-from engine.sign_doctor import examine
-from engine.surface_sampler import SurfaceSampler
+from engine.tracing.network_values import NetworkValues
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOT = NeuralWeights.load(ROOT / "tests/blender/data/spot.safetensors")  # a fit in single precision

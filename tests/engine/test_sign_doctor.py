@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.mesh import check_mesh, to_unit
-from engine.sign_doctor import SHELL_HALF_THICKNESS, examine
-from engine.signed_distance import SurfaceDistance
+from engine.ground_truth.mesh import check_mesh, to_unit
+from engine.ground_truth.sign_doctor import SHELL_HALF_THICKNESS, examine
+from engine.ground_truth.signed_distance import SurfaceDistance
 from tests.engine.defects import (
     DEFECTS,
     clean_shapes,

@@ -5,8 +5,8 @@ import pytest
 import trimesh
 
 from engine.errors import DeviceError
-from engine.sign_doctor import SHELL_HALF_THICKNESS, examine
-from engine.signed_distance import SurfaceDistance, use_device
+from engine.ground_truth.sign_doctor import SHELL_HALF_THICKNESS, examine
+from engine.ground_truth.signed_distance import SurfaceDistance, use_device
 from tests.engine.shapes import box, from_trimesh, mesh, sheet, sphere, triangle, unit, winding_numbers
 
 ROUNDING = 2e-6  # float32 coordinates up to 1, a handful of operations

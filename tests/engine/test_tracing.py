@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.errors import OptionError
-from engine.field import Field
+from engine.network.field import Field
 from engine.protocol.weights import Architecture
 from engine.tracing import make_tracer
 from engine.tracing.cpu import CpuTracer

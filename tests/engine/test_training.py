@@ -14,32 +14,32 @@ import trimesh
 from click.testing import CliRunner
 from PIL import Image
 
-from engine.adam import AdamOptions, CpuAdam
-from engine.checkpoint import Checkpoint, load_checkpoint
 from engine.commands.convert import command as convert_command
 from engine.commands.training_flags import FLAGS, training_of
-from engine.conversion import convert
-from engine.cpu_optimizer import SoapOptions
-from engine.epochs import EpochRecord
+from engine.conversion.convert import convert
+from engine.conversion.presets import PRESETS, convert_options
 from engine.errors import CheckpointError, DeviceError, EngineError, MeshFileError, OptionError
-from engine.field import Field
-from engine.loss_plot import loss_plot
-from engine.losses import LossOptions
-from engine.network_values import NetworkValues
-from engine.parameters import fourier_matrix
-from engine.presets import PRESETS, convert_options
+from engine.fitting.adam import AdamOptions, CpuAdam
+from engine.fitting.checkpoint import Checkpoint, load_checkpoint
+from engine.fitting.cpu_optimizer import SoapOptions
+from engine.fitting.epochs import EpochRecord
+from engine.fitting.loss_plot import loss_plot
+from engine.fitting.losses import LossOptions
+from engine.fitting.sample_files import load_samples, samples_of
+from engine.fitting.sample_sources import grid_samples, weighted
+from engine.fitting.samplers import SamplerOptions, draw_samples
+from engine.fitting.sampling import SamplingOptions
+from engine.fitting.schedules import ScheduleOptions, num_decays, rate_factor
+from engine.fitting.torch_adam import Adam
+from engine.fitting.torch_trainer import TorchTrainer
+from engine.fitting.trainers import CpuTrainer
+from engine.fitting.training_options import TrainingOutputs
+from engine.fitting.training_settings import with_training
+from engine.ground_truth.signed_distance import SurfaceDistance
+from engine.network.field import Field
+from engine.network.parameters import fourier_matrix
 from engine.protocol.weights import Architecture, NeuralWeights
-from engine.sample_files import load_samples, samples_of
-from engine.sample_sources import grid_samples, weighted
-from engine.samplers import SamplerOptions, draw_samples
-from engine.sampling import SamplingOptions
-from engine.schedules import ScheduleOptions, num_decays, rate_factor
-from engine.signed_distance import SurfaceDistance
-from engine.torch_adam import Adam
-from engine.torch_trainer import TorchTrainer
-from engine.trainers import CpuTrainer
-from engine.training_options import TrainingOutputs
-from engine.training_settings import with_training
+from engine.tracing.network_values import NetworkValues
 from tests.engine.shapes import box, sphere, unit
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from engine.warp_start import without_line
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import numpy as np
-from engine.native_geometry import Triangles
+from engine.rendering.native_geometry import Triangles
 Triangles.build(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32))
 """
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from engine.mesh import Mesh
-from engine.mesh_files import load_mesh
+from engine.ground_truth.mesh import Mesh
+from engine.ground_truth.mesh_files import load_mesh
 from tests.shapes import growth as g
 from tests.shapes import outlines as o
 from tests.shapes import parametric as p

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engine.conversion import convert
-from engine.presets import convert_options
+from engine.conversion.convert import convert
+from engine.conversion.presets import convert_options
 from engine.protocol.weights import NeuralWeights
 from tests.shapes.families import shape
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.mesh import check_mesh, to_unit
-from engine.sign_doctor import examine
-from engine.topology import topology
+from engine.ground_truth.mesh import check_mesh, to_unit
+from engine.ground_truth.sign_doctor import examine
+from engine.ground_truth.topology import topology
 from tests.shapes.families import FAMILIES, NAMES, entry, listed, shape
 
 CLOSED = ("solids", "cad", "high-genus", "nested", "text", "curves", "plants", "relief", "assemblies")

@@ -1,0 +1,103 @@
+"""What draft, standard and fine mean, and how single settings change them.
+
+Presets are numbers of steps, not of seconds, so that equal seeds give equal files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError
+from ..fitting.fit import FitOptions
+from ..fitting.hard_samples import HardOptions
+from ..fitting.training_settings import with_training
+from ..network.parameters import GAINS
+from ..protocol.weights import Architecture
+from .convert import ConvertOptions
+from .precision import Precision
+
+SMALLEST_SAMPLES = 10_000
+# as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
+SMOOTH = Architecture(activation="hard_gelu")
+FEW_HARD = HardOptions(share=0.05, num_searches=6)  # a short run has first to find the surface
+PRESETS: dict[str, FitOptions] = {
+    "draft": FitOptions(
+        architecture=SMOOTH, num_steps=2300, num_samples=3 << 18, learning_rate=4e-2, hard=FEW_HARD
+    ),
+    "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
+    "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
+}
+
+
+def convert_options(
+    *,
+    output: Path,
+    report: Path | None = None,
+    proxy: Path | None = None,
+    preset: str = "standard",
+    width: int | None = None,
+    depth: int | None = None,
+    activation: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    snapshots: bool = False,
+    precision: Precision = "auto",
+    tolerance: float | None = None,
+    tolerance_object: float | None = None,
+    num_bytes: int | None = None,
+    reconstruct: int | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> ConvertOptions:
+    """Give a preset with the settings that are not None in place.
+
+    A tolerance (mean surface error, in unit space or in object units) or a number of bytes chooses the network, which
+    is then not to be named by width or depth. `training` holds settings of `training_settings`.
+
+    Raises:
+        OptionError: A setting is out of its range.
+        EngineError: A file of samples cannot be read, or a device is not there.
+    """
+    sized = width is not None or depth is not None
+    asked = (tolerance, tolerance_object, num_bytes)
+    _check(preset, activation, samples, seed, sized and any(one is not None for one in asked))
+    base = PRESETS[preset]
+    changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
+    architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
+    fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
+    if architecture.activation != base.architecture.activation:
+        fit = replace(fit, learning_rate=FitOptions().learning_rate)  # the preset's own suits its activation
+    run = with_training(fit, {"samples": samples, **(training or {})})
+    return ConvertOptions(
+        fit=run.fit,
+        outputs=run.outputs,
+        reconstruct=reconstruct,
+        preset=preset,
+        output=output,
+        report=report,
+        proxy=proxy,
+        snapshots=snapshots,
+        precision=precision,
+        may_grow=not sized,
+        quick=preset == "draft",
+        tolerance=tolerance,
+        tolerance_object=tolerance_object,
+        num_bytes=num_bytes,
+    )
+
+
+def _check(preset: str, activation: str | None, samples: int | None, seed: int, sized_twice: bool) -> None:
+    if preset not in PRESETS:
+        raise OptionError(f"There is no preset {preset!r}. Use one of {', '.join(PRESETS)}.")
+    if activation is not None and activation not in GAINS:
+        raise OptionError(f"There is no activation {activation!r}. Use one of {', '.join(GAINS)}.")
+    if samples is not None and samples < SMALLEST_SAMPLES:
+        raise OptionError(f"At least {SMALLEST_SAMPLES} samples are needed, got {samples}.")
+    if not 0 <= seed < 1 << 31:
+        raise OptionError(f"A seed is 0 to {(1 << 31) - 1}, got {seed}.")
+    if sized_twice:
+        raise OptionError(
+            "A tolerance or a number of bytes chooses the network: leave out its width and depth."
+        )

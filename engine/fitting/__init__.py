@@ -1,0 +1,1 @@
+"""Samples to parameters: where a fit looks, what it minimises, and how it steps."""

@@ -1,0 +1,74 @@
+"""Samples far from the surface that the network gets most wrong: looked for a few times a fit, and trained on more.
+
+The creases of the distance field, midway between parts of the surface, are where a mean loss forgets a small network's
+error. They lie in little volume, so uniform samples seldom fall there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import OptionError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardOptions:
+    """What is hard, and how much of it; lengths are in unit space."""
+
+    share: float = 0.2  # of each batch
+    num_searches: int = 30  # in a fit
+    farther_than: float = 0.05  # from the surface: nearer samples are many as it is
+    least_error: float = 0.01
+    fewest: int = 8000  # where more are found the worst quarter is kept, but not fewer than this
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.share < 1.0 or self.num_searches < 0 or self.fewest < 1:
+            raise OptionError("Hard samples are a share from 0 to 1 of a batch, and at least one.")
+
+
+class HardSamples:
+    """The latest hard samples of one fit."""
+
+    def __init__(self, options: HardOptions, num_steps: int, seed: int) -> None:
+        self._options = options
+        self._interval = num_steps // (options.num_searches + 1) if options.share > 0.0 else 0
+        self._rng = np.random.default_rng([seed, 3 << 20])
+        self._found: FloatArray = np.zeros((0, 5), np.float32)
+
+    def due(self, step: int) -> bool:
+        """Whether to look again before this step."""
+        return self._interval > 0 and step > 0 and step % self._interval == 0
+
+    def find(self, chunks: list[FloatArray], errors_of: Callable[[FloatArray], FloatArray]) -> None:
+        """Look through samples (N, inputs + 2) of each chunk with a function to |f - d| (N,)."""
+        options = self._options
+        far = np.concatenate([chunk[np.abs(chunk[:, -2]) > options.farther_than] for chunk in chunks])
+        errors = errors_of(far)
+        hard = int((errors > options.least_error).sum())
+        kept = hard if hard <= options.fewest else max(options.fewest, hard // 4)
+        worst = np.argsort(-errors, kind="stable")[:kept]
+        self._found = far[self._rng.permutation(worst)]
+
+    def mixed_into(self, batch: FloatArray) -> FloatArray:
+        """Give a batch (N, 5) whose last samples are hard ones, where there are enough."""
+        count = int(len(batch) * self._options.share)
+        if count == 0 or len(self._found) < count:
+            return batch
+        start = int(self._rng.integers(len(self._found) - count + 1))
+        return np.concatenate([batch[: len(batch) - count], self._found[start : start + count]])
+
+    def state(self) -> tuple[dict[str, Any], FloatArray]:
+        """Give plain values and an array from which `restore` goes on as if nothing had been."""
+        return dict(self._rng.bit_generator.state), self._found
+
+    def restore(self, facts: dict[str, Any], found: FloatArray) -> None:
+        """Go on from a `state`."""
+        self._rng.bit_generator.state = facts
+        self._found = found

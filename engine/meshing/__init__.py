@@ -1,0 +1,1 @@
+"""The zero set as triangles."""

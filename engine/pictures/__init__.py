@@ -1,0 +1,1 @@
+"""Pictures for people: files, turntables, slices, films of a training."""

@@ -1,0 +1,1 @@
+"""A scene to a picture: rays, hits, materials, lights."""

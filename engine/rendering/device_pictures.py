@@ -1,0 +1,81 @@
+"""Pictures that a GPU draws as a whole, where one can; the renderer draws the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..protocol.scene import PLANE_CHANNELS, PlaneName
+from ..transforms import Array
+from .scene import PreparedScene
+from .tile_planes import background_planes
+
+if TYPE_CHECKING:
+    from .device_frame import DeviceFrame
+
+log = logging.getLogger(__name__)
+
+PLACES = {"depth": 0, "view_z": 1, "normal": 2, "position": 5}  # of the planes in a device's frame
+OBJECT, HIT = 8, 9
+
+
+class DevicePicture:
+    """One picture under way on the GPU."""
+
+    def __init__(self, frame: DeviceFrame, scene: PreparedScene, planes: tuple[PlaneName, ...]) -> None:
+        """Draw `planes` of a frame."""
+        self._frame, self._scene, self._names = frame, scene, planes
+
+    def draw(self, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
+        """Add samples to all pixels; yields the share that is done."""
+        return self._frame.draw(samples, cancelled)
+
+    def planes(self, samples: int) -> dict[PlaneName, Array]:
+        """Give the planes (h, w, channels) float32 after so many samples."""
+        height, width = self._frame.sum.shape[:2]
+        planes = background_planes(self._names, height, width)
+        rows = self._frame.planes
+        hit = rows[HIT] > 0.0
+        for name, plane in planes.items():
+            if name == "combined":
+                plane[...] = self._frame.sum / np.float32(samples)
+            elif name in PLACES:
+                for channel in range(PLANE_CHANNELS[name]):
+                    plane[hit, channel] = rows[PLACES[name] + channel][hit]
+            else:
+                table = self._scene.object_ids if name == "object_id" else self._scene.pass_indices
+                plane[hit, 0] = table[rows[OBJECT][hit].astype(np.int64)]
+        return planes
+
+
+def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
+    """Give a picture of a `ViewRequest` that the GPU draws, or None: the renderer does.
+
+    Raises:
+        SceneError: The camera cannot be used.
+    """
+    if not any(hasattr(instance.tracer, "device_grid") for instance in scene.neural):
+        return None
+    from ..cuda.errors import DeviceLostError, DeviceMemoryError
+    from .camera import PixelCamera
+    from .device_frame import DeviceFrame, Window, device_scene
+
+    camera = PixelCamera(request.camera, request.width, request.height)
+    x0, y0, x1, y1 = request.window
+    use_color = "combined" in request.planes
+    rows = {HIT, *(OBJECT for name in request.planes if name in ("object_id", "pass_index"))}
+    for name in PLACES.keys() & set(request.planes):
+        rows |= set(range(PLACES[name], PLACES[name] + PLANE_CHANNELS[name]))
+    wanted = tuple(sorted(rows))
+    window = Window(x0=x0, y0=y0, x1=x1, y1=y1, seed=request.seed, use_color=use_color, planes=wanted)
+    try:
+        on_device = device_scene(scene)
+    except (DeviceMemoryError, DeviceLostError) as error:
+        log.warning("%s: the CPU draws this picture", error)
+        return None
+    if on_device is None:
+        return None
+    return DevicePicture(DeviceFrame(on_device, camera, window), scene, request.planes)

@@ -1,0 +1,243 @@
+"""Pictures of a prepared scene: tiles over all cores, in rounds of 1, 2, 4, ... samples per pixel.
+
+The first sample falls on the pixel's centre and alone fills the planes of depth, normals and ids, so that they are
+never blended across an edge; colour is the mean of all samples. Cancelling is asked for between batches of rays.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DeviceError, SceneError
+from ..protocol.scene import PLANE_CHANNELS, Camera, PlaneName
+from ..transforms import Array
+from .camera import PixelCamera
+from .device_pictures import DevicePicture, device_picture
+from .sample_patterns import pixel_offset
+from .scene import PreparedScene, SceneCache, prepare_scene
+from .shading import shade
+from .surfaces import Surfaces, find_surfaces
+from .tile_planes import background_planes, fill_planes
+from .transparency import see_through, solid_surfaces
+
+__all__ = [
+    "Picture",
+    "PreparedScene",
+    "RenderCancelled",
+    "SceneCache",
+    "ViewRequest",
+    "prepare_scene",
+    "render_picture",
+    "render_rounds",
+]
+
+log = logging.getLogger(__name__)
+
+Shader = Callable[[PreparedScene, Surfaces, Array, Array, int, int], Array]  # as `shading.shade`
+MAX_SAMPLES = 65536
+TILE_SIDES = (128, 64)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
+TILES_PER_CORE = 4
+DEFAULT_PARAMETERS = (
+    7553  # of the default network; tiles of larger ones shrink, so that cancelling stays quick
+)
+
+
+class RenderCancelled(Exception):
+    """The caller no longer wants the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewRequest:
+    """What to draw of a scene."""
+
+    camera: Camera
+    width: int  # of the whole picture, pixels
+    height: int
+    region: tuple[int, int, int, int] | None = None  # x0, y0, x1, y1 in pixels, y up; None: all
+    planes: tuple[PlaneName, ...] = ("combined", "depth")
+    samples: int = 16  # per pixel
+    seed: int = 0
+    shader: Shader = shade  # gives surfaces their colour
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samples <= MAX_SAMPLES:
+            raise SceneError(f"{self.samples} samples per pixel cannot be drawn; use 1 to {MAX_SAMPLES}.")
+        x0, y0, x1, y1 = self.window
+        if not (0 <= x0 < x1 <= self.width and 0 <= y0 < y1 <= self.height):
+            raise SceneError(f"The region {self.window} is not inside {self.width} x {self.height} pixels.")
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """The part to draw: x0, y0, x1, y1."""
+        return self.region if self.region is not None else (0, 0, self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Planes of one region, each (h, w, channels) float32, bottom row first."""
+
+    planes: dict[PlaneName, Array]
+    samples: int  # per pixel so far
+    complete: bool
+
+
+def render_rounds(
+    prepared: PreparedScene,
+    request: ViewRequest,
+    cancelled: Callable[[], bool],
+    progress: Callable[[float], None] = lambda share: None,
+) -> Iterator[Picture]:
+    """Yield the picture after 1, 2, 4, ... and at last `request.samples` samples per pixel.
+
+    Args:
+        prepared: The scene.
+        request: What to draw.
+        cancelled: Asked from several threads, about every 50 ms of work.
+        progress: Told by the calling thread which share of the work is done, 0 to 1.
+
+    Raises:
+        SceneError: The camera cannot be used.
+        RenderCancelled: `cancelled` said so.
+    """
+    on_device = device_picture(prepared, request) if request.shader is shade else None
+    if on_device is not None:
+        try:
+            yield from _device_rounds(on_device, request, cancelled, progress)
+            return
+        except DeviceError as error:  # the picture begins anew, so that all of it is of one kind
+            log.warning("%s: the CPU draws this picture", error)
+    frame = _Frame(prepared, request)
+    done = 0
+    for last in _rounds(request.samples):
+        share = (last - done) / request.samples
+        for part in _run_tiles(frame, range(done, last), cancelled):
+            progress(done / request.samples + part * share)
+        done = last
+        yield frame.picture(done)
+
+
+def _device_rounds(
+    picture: DevicePicture,
+    request: ViewRequest,
+    cancelled: Callable[[], bool],
+    progress: Callable[[float], None],
+) -> Iterator[Picture]:
+    """Yield the picture after each round, drawn by the GPU."""
+    done = 0
+    for last in _rounds(request.samples):
+        for part in picture.draw(range(done, last), cancelled):
+            progress((done + part * (last - done)) / request.samples)
+        if cancelled():
+            raise RenderCancelled
+        done = last
+        yield Picture(picture.planes(done), done, done >= request.samples)
+
+
+def render_picture(prepared: PreparedScene, request: ViewRequest) -> Picture:
+    """Give the complete picture.
+
+    Raises:
+        SceneError: The camera cannot be used.
+    """
+    *_, picture = render_rounds(prepared, request, lambda: False)
+    return picture
+
+
+def _rounds(samples: int) -> list[int]:
+    return [*itertools.takewhile(lambda n: n < samples, (1 << k for k in range(20))), samples]
+
+
+class _Frame:
+    """The planes under way; each tile writes its own pixels only."""
+
+    def __init__(self, prepared: PreparedScene, request: ViewRequest) -> None:
+        self.prepared = prepared
+        self.request = request
+        self.camera = PixelCamera(request.camera, request.width, request.height)
+        x0, y0, x1, y1 = request.window
+        self.planes = background_planes(request.planes, y1 - y0, x1 - x0)
+        self.sum = np.zeros((y1 - y0, x1 - x0, PLANE_CHANNELS["combined"]), np.float32)
+
+    def tiles(self) -> list[tuple[int, int, int, int]]:
+        """Give the tiles as x0, y0, x1, y1 of the whole picture, in rows."""
+        x0, y0, x1, y1 = self.request.window
+        wanted = (x1 - x0) * (y1 - y0) / (TILES_PER_CORE * _num_cores())
+        largest = next((s for s in TILE_SIDES if s * s <= wanted), TILE_SIDES[-1])
+        side = max(8, int(largest / max(1.0, self.prepared.size / DEFAULT_PARAMETERS) ** 0.5))
+        return [
+            (x, y, min(x + side, x1), min(y + side, y1))
+            for y in range(y0, y1, side)
+            for x in range(x0, x1, side)
+        ]
+
+    def draw(self, tile: tuple[int, int, int, int], sample: int) -> None:
+        """Add one sample to each pixel of a tile."""
+        x0, y0, x1, y1 = tile
+        x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
+        offset_x, offset_y = pixel_offset(sample)
+        rays = self.camera.rays(x + offset_x, y + offset_y)
+        opaque = self.prepared.materials.opaque
+        surfaces = (find_surfaces if opaque else solid_surfaces)(self.prepared, rays)
+        color = np.empty((len(rays), 4), np.float32)
+        color[:] = (0, 0, 0, 0) if self.prepared.film_transparent else (*self.prepared.world_color, 1.0)
+        if not opaque:
+            color = see_through(self.prepared, rays, color[0], x, y, sample, self.request.seed)
+        elif "combined" in self.request.planes and len(surfaces.rays):
+            hit = surfaces.rays
+            color[hit, :3] = self.request.shader(
+                self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed
+            )
+            color[hit, 3] = 1.0
+        left, bottom = self.request.window[:2]
+        window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
+        self.sum[window] += color.reshape(y1 - y0, x1 - x0, 4)
+        if sample == 0:
+            fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, surfaces)
+
+    def picture(self, samples: int) -> Picture:
+        """Give a copy of the picture so far."""
+        planes = {name: plane.copy() for name, plane in self.planes.items()}
+        if "combined" in planes:
+            planes["combined"] = self.sum / np.float32(samples)
+        return Picture(planes, samples, samples >= self.request.samples)
+
+
+def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
+    """Draw samples of all tiles; yields the share of the tiles that are done."""
+    stop = threading.Event()
+
+    def work(tile: tuple[int, int, int, int]) -> None:
+        for sample in samples:
+            if stop.is_set() or cancelled():
+                stop.set()
+                raise RenderCancelled
+            frame.draw(tile, sample)
+
+    futures: list[Future[None]] = [_pool().submit(work, tile) for tile in frame.tiles()]
+    try:
+        for number, future in enumerate(futures, start=1):
+            future.result()
+            yield number / len(futures)
+    finally:
+        stop.set()  # after an error the other tiles end early, and none of them outlives this call
+        wait(futures)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_num_cores(), thread_name_prefix="tile")
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

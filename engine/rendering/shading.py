@@ -1,0 +1,75 @@
+"""Direct light on surfaces: every light and the world's colour, with shadows. Scene-linear, no bounces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..transforms import Array, dot
+from .lights import LightSource
+from .materials import Bsdf
+from .sample_patterns import sample_1d, sample_2d
+from .scene import PreparedScene
+from .surfaces import Surfaces
+from .transmission import transmitted
+
+SHADOW_END = 1.0 - 1e-5  # share of the way to a light: a lamp must not be hidden by rounding at its own place
+
+
+def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: int, seed: int) -> Array:
+    """Give the radiance (M, 3) float32 that the surfaces send to the viewer.
+
+    Args:
+        scene: What shines and what stands in the way.
+        surfaces: M points.
+        x: Pixel (M,) of each point in the whole picture, for the sample pattern.
+        y: The same, from the bottom.
+        sample: Number of the sample in its pixel.
+        seed: Of the sample pattern.
+    """
+    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view)
+    radiance = scene.materials.emission[surfaces.materials].copy()
+    for number, light in enumerate(scene.lights):
+        square = sample_2d(x, y, sample, 8 + 2 * number, seed)
+        radiance += _from_light(scene, surfaces, bsdf, light, square)
+    if scene.world_color.any():
+        choice, square = sample_1d(x, y, sample, 2, seed), sample_2d(x, y, sample, 3, seed)
+        radiance += _from_world(scene, surfaces, bsdf, choice, square)
+    return radiance
+
+
+def _from_light(
+    scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, light: LightSource, square: Array
+) -> Array:
+    result = np.zeros((len(surfaces.rays), 3), np.float32)
+    found = light.sample(surfaces.points, square)
+    facing = (dot(surfaces.normals, found.directions) > 0.0) & found.brought.any(axis=1)
+    rows = np.flatnonzero(facing)
+    share: Array = np.ones((len(rows), 1), np.float32)
+    if light.cast_shadow:
+        rows, share = _lit(scene, surfaces, rows, found.directions[rows], found.distances[rows])
+    if len(rows):
+        reflected, _ = bsdf.take(rows).reflect(found.directions[rows])
+        result[rows] = share * reflected * found.brought[rows]
+    return result
+
+
+def _from_world(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, choice: Array, square: Array) -> Array:
+    result = np.zeros((len(surfaces.rays), 3), np.float32)
+    directions, weight = bsdf.sample(choice, square)
+    directions = directions.astype(np.float64)
+    rows = np.flatnonzero(weight.any(axis=1))
+    rows, share = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
+    result[rows] = share * weight[rows] * scene.world_color
+    return result
+
+
+def _lit(
+    scene: PreparedScene, surfaces: Surfaces, rows: Array, directions: Array, distances: Array
+) -> tuple[Array, Array]:
+    """Give those of `rows` that light reaches along `directions` from `distances`, and its share (K, 1) that does."""
+    if not len(rows):
+        return rows, np.ones((0, 1), np.float32)
+    origins = surfaces.shadow_origins(rows, directions)
+    share = transmitted(scene, origins, directions, distances * SHADOW_END)
+    lit = np.flatnonzero(share)
+    return rows[lit], share[lit, None]

@@ -1,0 +1,45 @@
+"""The planes beside colour: depth, distance, normal, position and ids of what a pixel's first sample met."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..protocol.scene import PLANE_CHANNELS, PlaneName
+from ..transforms import Array
+from .camera import BACKGROUND_DEPTH, BACKGROUND_VIEW_Z, PixelCamera
+from .scene import PreparedScene
+from .surfaces import Surfaces
+
+_BACKGROUND = {"depth": BACKGROUND_DEPTH, "view_z": BACKGROUND_VIEW_Z}
+
+
+def background_planes(names: tuple[PlaneName, ...], height: int, width: int) -> dict[PlaneName, Array]:
+    """Give planes (height, width, channels) float32 in which nothing was met."""
+    return {
+        name: np.full((height, width, PLANE_CHANNELS[name]), _BACKGROUND.get(name, 0.0), np.float32)
+        for name in names
+    }
+
+
+def fill_planes(
+    windows: dict[PlaneName, Array], scene: PreparedScene, camera: PixelCamera, surfaces: Surfaces
+) -> None:
+    """Write what surfaces are into views (h, w, channels) of the planes, whose pixels the rays are in row order."""
+    for name, window in windows.items():
+        if name != "combined":
+            values = _values(name, scene, camera, surfaces)
+            pixel = np.unravel_index(surfaces.rays, window.shape[:2])
+            window[pixel] = values.reshape(len(surfaces.rays), window.shape[2])
+
+
+def _values(name: PlaneName, scene: PreparedScene, camera: PixelCamera, surfaces: Surfaces) -> Array:
+    if name == "depth":
+        return camera.depth(surfaces.points)
+    if name == "view_z":
+        return camera.view_z(surfaces.points)
+    if name == "normal":
+        return surfaces.normals
+    if name == "position":
+        return surfaces.points
+    table = scene.object_ids if name == "object_id" else scene.pass_indices
+    return table[surfaces.objects]

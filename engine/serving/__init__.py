@@ -1,0 +1,1 @@
+"""The engine as the other process of Blender's viewport and final renders."""
