@@ -129,13 +129,14 @@ def evaluation(console, results, widths, activations) -> None:
     console.print(table)
 
 
-def against_lockstep(console, results) -> None:
+def against_lockstep(console, results, path: Path, certify: bool) -> None:
     """One 512 x 512 picture with normals, ours and the paper's algorithm, on one thread each."""
     import torch
 
     torch.set_num_threads(1)
-    weights = NeuralWeights.from_bytes(WEIGHTS.read_bytes())
+    weights = NeuralWeights.from_bytes(path.read_bytes())
     tracer = make_tracer(weights, "cpu")
+    certifying_s = cpu_seconds(tracer.certify, 1) if certify else None
     instance = NeuralInstance.place(tracer, np.eye(4), weights.bounds_unit)
     geometry = NeuralGeometry((instance,))
     pixels = PixelCamera(camera(SIDE, SIDE), SIDE, SIDE)
@@ -172,6 +173,7 @@ def against_lockstep(console, results) -> None:
         "lockstep_s": two,
         "ratio": two / one,
         "bound": tracer.bound,
+        **({} if certifying_s is None else {"certifying_s": certifying_s}),
         "hits_ours": int(np.isfinite(our_t).sum()),
         "hits_lockstep": int(np.isfinite(their_t).sum()),
         "only_lockstep": int((~np.isfinite(our_t) & np.isfinite(their_t)).sum()),
@@ -180,8 +182,10 @@ def against_lockstep(console, results) -> None:
         "lockstep_evaluations_per_ray": evaluations / len(rays),
         "our_evaluations_per_ray": _evaluations(instance, rays) / len(rays),
     }
-    results["against_lockstep"] = found
-    table = Table("what", "figure", title=f"{SIDE} x {SIDE} with normals, spot 8 x 32 gelu, one thread")
+    results[f"against_lockstep_{path.stem}"] = found
+    shape = weights.architecture
+    what = f"{path.stem}, {shape.depth} x {shape.width} {shape.activation}"
+    table = Table("what", "figure", title=f"{SIDE} x {SIDE} with normals, {what}, one thread")
     for name, value in found.items():
         table.add_row(name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
@@ -308,6 +312,8 @@ def main(arguments=None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--publish", action="store_true", help="copy the plots to docs/plots")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller cases")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[WEIGHTS], help="for lockstep")
+    parser.add_argument("--certify", action="store_true", help="prove bounds first, for lockstep")
     parser.add_argument("--only", choices=("evaluation", "lockstep", "growth"))
     options = parser.parse_args([] if arguments is None else arguments)
     console, results = Console(), {}
@@ -315,7 +321,8 @@ def main(arguments=None) -> None:
         widths, activations = ((32,), ("relu", "gelu")) if options.quick else (WIDTHS, ACTIVATIONS)
         evaluation(console, results, widths, activations)
     if options.only in (None, "lockstep"):
-        against_lockstep(console, results)
+        for path in options.weights:
+            against_lockstep(console, results, path, options.certify)
     if options.only in (None, "growth"):
         growth(console, results, options.publish, options.quick)
     store(f"tracing_{options.only}" if options.only else "tracing", results)
