@@ -22,12 +22,12 @@ from .animation_copy import left_behind
 from .engine_conversion import SILENCE_TIMEOUT_S, ConversionError, EngineConversion, EngineResult
 from .engine_process import EngineProcessError
 from .engine_python import EngineNotFoundError
+from .job_target import JobTarget
 from .mesh_export import SourceSurface, SurfaceError
 from .motion_export import source_writer
 from .moving_proxy import follow, packed_moments
-from .neural_object import NeuralShape, State, is_busy, meshes_of_job, store_shape
+from .neural_object import NeuralShape, State, is_busy, store_shape
 from .properties import ConversionSettings
-from .source_object import hide_source, new_object, show_source, take_over_selection, with_uid
 from .standby import standby
 
 log = logging.getLogger(__name__)
@@ -48,24 +48,19 @@ class ConversionJob:
         context: bpy.types.Context,
         settings: ConversionSettings,
         silence_timeout_s: float = SILENCE_TIMEOUT_S,
+        replaced: bpy.types.Object | None = None,
     ) -> None:
-        """Note what to convert; nothing is read yet."""
+        """Note what to convert, and which neural object gets the result in place of a new one; nothing is read yet."""
         self.uuid = uuid.uuid4().hex
         self.name = source.name
         self.state: JobState = "waiting"
         self.problem = ""  # why it failed
         self.engine: EngineConversion | None = None
-        self.changed_scene = False  # an object was made, so an undo step is due
         self.warnings: list[str] = []
         self._settings = settings
         self._silence_timeout_s = silence_timeout_s
-        self._source_uid = source.session_uid
-        self._scene_uid = context.scene.session_uid
-        self._view_layer_name = context.view_layer.name
-        self._object_uid = 0  # of the neural object, once it is there
-        self._recreate = False  # an undo took the object away
-        self._hidden = False  # the source is
-        self._material_slot = 0
+        self._target = JobTarget(self.uuid, source, context, replaced)
+        self._digest = ""  # of the source
         self._pending: tuple[EngineResult, State] | None = None  # waits for the end of Edit Mode
         self._folder: Path | None = None
         self._python = Path()
@@ -79,7 +74,12 @@ class ConversionJob:
     @property
     def has_object(self) -> bool:
         """Whether there is something to see."""
-        return self._object_uid != 0
+        return self._target.has_object
+
+    @property
+    def changed_scene(self) -> bool:
+        """Whether an object was made or changed, so that an undo step is due."""
+        return self._target.changed_scene
 
     @property
     def waits_for_edit_mode(self) -> bool:
@@ -101,7 +101,7 @@ class ConversionJob:
         """Take in what the engine has done, waiting for it no longer than `timeout_s`; whether anything changed."""
         if self.state != "running" or self.engine is None:
             return False
-        if self._source() is None and not self.has_object:
+        if self._target.source() is None and not self.has_object:
             self.stop("gone")  # nothing tells any more where the object would go
             return True
         try:
@@ -124,16 +124,18 @@ class ConversionJob:
         if self.engine is not None:
             self.engine.stop()
         self.state = "cancelled"
-        self._remove_object()
+        self._target.take_back()
         self._remove_files()
         shape_memory.forget(self.uuid)
         shape_memory.restore_shapes()
 
     def fail(self, problem: str) -> None:
-        """End with a sentence for the user; the last snapshot stays, marked unfinished."""
+        """End with a sentence for the user; the last snapshot stays, marked unfinished, or the shape of before comes back."""
         self.problem = problem
         log.warning("converting %s failed: %s", self.name, problem)
-        if self.engine is not None and self.state == "running":
+        if self._target.replaces:
+            self._target.take_back()
+        elif self.engine is not None and self.state == "running":
             try:
                 self._take_result("unfinished")
             except USER_ERRORS as error:
@@ -151,11 +153,10 @@ class ConversionJob:
 
     def after_undo(self) -> None:
         """Notice that an undo or redo may have taken the object away; the next snapshot makes it again."""
-        self._recreate = True
-        self._hidden = False
+        self._target.after_undo()
 
     def _start(self, python: Path, depsgraph: bpy.types.Depsgraph) -> None:
-        source = self._source()
+        source = self._target.source()
         if source is None:
             raise SurfaceError(f"{self.name} was deleted before its turn came.")
         self.name = source.name
@@ -179,7 +180,7 @@ class ConversionJob:
         return True
 
     def _note_materials(self, surface: SourceSurface) -> None:
-        self._material_slot = surface.material_slot
+        self._target.material_slot, self._digest = surface.material_slot, surface.digest
         if surface.num_materials > 1:
             self.warnings.append(
                 f"{self.name} has {surface.num_materials} materials; the one that covers the largest area was taken."
@@ -200,18 +201,19 @@ class ConversionJob:
     def _put_into_scene(self, result: EngineResult, state: State) -> bool:
         shape = self._shape(result, state)
         shape_memory.remember(shape)
-        meshes = list(meshes_of_job(self.uuid))
+        meshes = self._target.meshes()
         if any(is_busy(mesh) for mesh in meshes):
             return False
         self._pending = None
-        if not self._make_object(shape):
+        if not self._target.make(shape):
             self.stop("gone")
             return True
         for mesh in meshes:
             store_shape(mesh, shape)
-        self._hide_source()
+        if self._settings.hide_source:
+            self._target.hide_source()
         if state == "finished":
-            follow(self._scene() or bpy.context.scene)
+            follow(self._target.scene() or bpy.context.scene)
             self.state = "finished"
             self._remove_files()
         return True
@@ -223,6 +225,7 @@ class ConversionJob:
         return NeuralShape(
             job=self.uuid,
             source_name=self.name,
+            source_digest=self._digest,
             state=state,
             weights=result.weights,
             report=report,
@@ -232,44 +235,6 @@ class ConversionJob:
             moments=packed_moments(result.more),
         )
 
-    def _make_object(self, shape: NeuralShape) -> bool:
-        """Make the object where there is none yet, or an undo took it; False where the user has deleted it."""
-        if self.has_object and with_uid(bpy.data.objects, self._object_uid) is not None:
-            return True
-        if self.has_object and not self._recreate:
-            return any(mesh.users for mesh in meshes_of_job(self.uuid))  # perhaps a copy is left
-        source, scene = self._source(), self._scene()
-        if source is None or scene is None:
-            return False
-        mesh = bpy.data.meshes.new(f"{source.name} Neural")
-        store_shape(mesh, shape)
-        obj = new_object(source, mesh, scene, self._material_slot)
-        self._object_uid, self._recreate, self.changed_scene = obj.session_uid, False, True
-        view_layer = self._view_layer()
-        if view_layer is not None:
-            view_layer.update()
-            take_over_selection(source, obj, view_layer)
-        return True
-
-    def _hide_source(self) -> None:
-        source, view_layer = self._source(), self._view_layer()
-        if self._settings.hide_source and not self._hidden and source is not None and view_layer is not None:
-            self._hidden = hide_source(source, view_layer)
-
-    def _remove_object(self) -> None:
-        source, view_layer = self._source(), self._view_layer()
-        obj = with_uid(bpy.data.objects, self._object_uid) if self.has_object else None
-        if self._hidden and source is not None and view_layer is not None:
-            show_source(source, view_layer)
-            if obj is not None:
-                take_over_selection(obj, source, view_layer)
-        if obj is not None:
-            mesh = obj.data
-            bpy.data.objects.remove(obj)
-            if mesh.users == 0:
-                bpy.data.meshes.remove(mesh)
-        self._object_uid = 0
-
     def _remove_files(self) -> None:
         if self._folder is None:
             return
@@ -277,16 +242,6 @@ class ConversionJob:
         job_folder.remove(folder)
         if self._writing is not None:  # it may just be making a file there
             self._writing.add_done_callback(lambda _: job_folder.remove(folder))
-
-    def _source(self) -> bpy.types.Object | None:
-        return with_uid(bpy.data.objects, self._source_uid)
-
-    def _scene(self) -> bpy.types.Scene | None:
-        return with_uid(bpy.data.scenes, self._scene_uid)
-
-    def _view_layer(self) -> bpy.types.ViewLayer | None:
-        scene = self._scene()
-        return None if scene is None else scene.view_layers.get(self._view_layer_name)
 
 
 def _sentence(error: BaseException) -> str:

@@ -6,6 +6,7 @@ and surfaces. Vertices are in the object's own space, in float64; nothing depend
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class SourceSurface:
     triangles: np.ndarray  # (T, 3) int32
     material_slot: int  # the slot that covers the largest area
     num_materials: int  # slots in use
+    digest: str  # SHA-256, the same as long as the surface is
 
     def save(self, path: Path) -> None:
         """Write the engine's input (.npz).
@@ -120,7 +122,14 @@ class SourceArrays:
             triangles=triangles,
             material_slot=int(np.argmax(covered)),
             num_materials=int((covered > 0.0).sum()),
+            digest=_digest(vertices, triangles),
         )
+
+
+def _digest(vertices: np.ndarray, triangles: np.ndarray) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(vertices, np.float32))
+    digest.update(np.ascontiguousarray(triangles, np.int32))
+    return digest.hexdigest()
 
 
 def _check_finite(name: str, vertices: np.ndarray, triangles: np.ndarray) -> None:

@@ -24,6 +24,8 @@ WEIGHTS_KEY = "neural_implicit_weights"
 REPORT_KEY = "neural_implicit_report"
 JOB_KEY = "neural_implicit_job"
 SOURCE_KEY = "neural_implicit_source"
+DIGEST_KEY = "neural_implicit_source_digest"
+OUTDATED_KEY = "neural_implicit_outdated"  # the source has changed since
 STATE_KEY = "neural_implicit_state"
 FRAMES_KEY = "neural_implicit_frames"  # first and last frame of a moving shape
 MOMENTS_KEY = "neural_implicit_moments"  # proxies of a moving shape, packed by `moving_proxy`
@@ -46,6 +48,7 @@ class NeuralShape:
     report: dict[str, Any]  # plain JSON values
     vertices_unit: np.ndarray  # (V, 3) float32, the proxy
     triangles: np.ndarray  # (T, 3) int32
+    source_digest: str = ""  # of the source's surface; empty where it is not known
     frames: tuple[int, int] | None = None  # first and last of a moving shape
     moments: bytes | None = None  # its proxies
 
@@ -153,13 +156,39 @@ def store_shape(mesh: bpy.types.Mesh, shape: NeuralShape) -> None:
     mesh[REPORT_KEY] = json.dumps(shape.report)
     mesh[JOB_KEY] = shape.job
     mesh[SOURCE_KEY] = shape.source_name
+    mesh[DIGEST_KEY] = shape.source_digest
     mesh[STATE_KEY] = shape.state
+    for key in (OUTDATED_KEY, FRAMES_KEY):
+        mesh.pop(key, None)
     if shape.frames is not None:
         mesh[FRAMES_KEY] = list(shape.frames)
     mesh.pop(MOMENTS_KEY, None)
     if shape.moments is not None:
         mesh[MOMENTS_KEY] = shape.moments
     _place_proxy(mesh, applied, shape.vertices_unit, shape.triangles)
+
+
+def shape_of(mesh: bpy.types.Mesh) -> NeuralShape | None:
+    """Give what a neural object's mesh holds; None where weights or proxy are gone."""
+    packed, attribute = weights_of(mesh), mesh.attributes.get(UNIT_ATTRIBUTE)
+    if packed is None or attribute is None or len(attribute.data) != len(mesh.vertices):
+        return None
+    mesh.calc_loop_triangles()
+    triangles = np.empty(3 * len(mesh.loop_triangles), np.int32)
+    mesh.loop_triangles.foreach_get("vertices", triangles)
+    frames = mesh.get(FRAMES_KEY)
+    return NeuralShape(
+        job=job_of(mesh),
+        source_name=str(mesh.get(SOURCE_KEY, "")),
+        source_digest=str(mesh.get(DIGEST_KEY, "")),
+        state=state_of(mesh) or "unfinished",
+        weights=packed,
+        report=report_of(mesh),
+        vertices_unit=_read(attribute.data).astype(np.float32),
+        triangles=triangles.reshape(-1, 3),
+        frames=None if frames is None else (frames[0], frames[1]),
+        moments=mesh.get(MOMENTS_KEY),
+    )
 
 
 def show_proxy(mesh: bpy.types.Mesh, vertices_unit: np.ndarray, triangles: np.ndarray) -> None:

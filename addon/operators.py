@@ -14,11 +14,12 @@ from .engine_check import engine_check
 from .engine_process import EngineProcessError
 from .engine_python import EngineNotFoundError, find_engine_python
 from .mesh_export import SurfaceError, check_type
-from .neural_object import is_neural
+from .neural_object import SOURCE_KEY, is_neural, job_of
 from .preferences import engine_python_preference
 from .progress_text import progress_line
 from .properties import ACTIVATIONS, MAX_SEED, PRESETS, ConversionSettings, scene_settings
 from .redraw import redraw_panels
+from .source_watch import source_of
 
 PRINT_INTERVAL_S = 1.0
 CHECK_TICK_S = 0.1
@@ -52,6 +53,11 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
     seed: bpy.props.IntProperty(name="Seed", default=0, min=0, max=MAX_SEED)  # type: ignore[valid-type]
     hide_source: bpy.props.BoolProperty(name="Hide Source", default=True)  # type: ignore[valid-type]
 
+    replace: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Replace",
+        description="Of selected neural implicits convert the sources again, and put the new shapes in place of the old ones",
+        options={"SKIP_SAVE"},
+    )
     animated: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Animation", description="Convert the motion over a range of frames to one network that moves"
     )
@@ -87,22 +93,37 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
         jobs, refusals = [], []
         settings = self._settings(context)
         for obj in context.selected_objects:
-            if is_neural(obj):
-                refusals.append(
-                    f"{obj.name} is a neural implicit already. Select its source to convert it anew."
-                )
-                continue
             try:
-                check_type(obj)
+                source, replaced = self._source_and_replaced(obj)
+                check_type(source)
             except SurfaceError as error:
                 refusals.append(str(error))
                 continue
-            jobs.append(ConversionJob(obj, context, settings))
+            jobs.append(ConversionJob(source, context, settings, replaced=replaced))
         if not jobs and not refusals:
             refusals = ["Nothing is selected. Select a mesh, curve, surface, text or metaball, then convert."]
         for refusal in refusals:
             self.report({"WARNING" if jobs else "ERROR"}, refusal)
         return jobs
+
+    def _source_and_replaced(self, obj: bpy.types.Object) -> tuple[bpy.types.Object, bpy.types.Object | None]:
+        if not is_neural(obj):
+            return obj, None
+        if not self.replace:
+            raise SurfaceError(
+                f"{obj.name} is a neural implicit already. Press Convert Again, or select its source to make another one."
+            )
+        if obj.data.library is not None:
+            raise SurfaceError(f"{obj.name} is linked from another file. Convert it again there.")
+        if queue.is_training(job_of(obj.data)):
+            raise SurfaceError(f"{obj.name} is still training. Cancel that first.")
+        source = source_of(obj.data)
+        if source is None:
+            name = obj.data.get(SOURCE_KEY, "")
+            raise SurfaceError(
+                f"The source of {obj.name}, {name}, is not in this file any more, or was renamed."
+            )
+        return source, obj
 
     def _settings(self, context: bpy.types.Context) -> ConversionSettings:
         """Give the operator's properties that were set, the scene's settings for the others."""

@@ -23,6 +23,7 @@ from .neural_object import (
 from .preferences import draw_engine_state, engine_python_preference
 from .progress_text import detail_texts, fraction, phase_text, report_rows
 from .properties import ACTIVATION_NAMES, scene_settings
+from .source_watch import is_outdated, source_of
 from .standby import standby
 from .text_lines import draw_text
 
@@ -160,6 +161,15 @@ def _draw_state(layout: bpy.types.UILayout, mesh: bpy.types.Mesh, context: bpy.t
     complaint = "" if training else proxy_complaint(mesh)
     if complaint:
         draw_text(layout, complaint, context, icon="ERROR")
+    if training or source_of(mesh) is None:
+        return
+    outdated = is_outdated(mesh)
+    if outdated:
+        draw_text(layout, "Its source has changed since it was converted.", context, icon="FILE_REFRESH")
+    again = layout.operator(
+        "object.convert_to_neural_implicit", text="Convert Again", icon="FILE_REFRESH", depress=outdated
+    )
+    again.replace = True
 
 
 def _draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:

@@ -146,3 +146,31 @@ def test_check_engine_says_what_works(run):
 
 def test_disabling_takes_back_all_that_enabling_added(run):
     assert run("enable_twice") == {"same": True, "adds": True}
+
+
+def test_a_changed_source_is_noticed_and_converted_again_into_the_same_object(run):
+    result = run("again")
+    assert result["error"] == ""
+    assert result["outdated"] == [False, True, False]
+    assert result["same"] == {"object": True, "place": True, "job": False, "weights": True}
+    assert result["states"] == ["finished"] and result["folders"] == 0
+
+
+def test_a_conversion_that_fails_again_leaves_the_shape_of_before(run):
+    result = run("again_failing")
+    assert "The mesh is no good" in result["error"]
+    assert result["outdated"] == [False, True, True]
+    assert all(result["same"].values())
+    assert result["states"] == ["finished"]
+
+
+def test_converting_again_without_the_source_says_so(run):
+    result = run("again_without_source")
+    assert "Cube, is not in this file any more, or was renamed" in result["error"]
+    assert result["states"] == ["finished"]
+
+
+def test_cancelling_a_conversion_made_again_brings_the_shape_of_before_back(run):
+    result = run("again_cancelled")
+    assert result["training"] == "training" and result["same"] and result["vertices"] == 6
+    assert result["states"] == ["finished"] and result["folders"] == 0

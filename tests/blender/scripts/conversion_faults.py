@@ -1,5 +1,6 @@
 """Converts with an engine that fails, cancels, and does to the scene what people do; one case in each run."""
 
+import json
 import os
 import signal
 import tempfile
@@ -15,6 +16,7 @@ from bl_ext.user_default.neural_implicit.addon import (
     neural_object,
     operators,
     shape_memory,
+    source_watch,
 )
 
 EXTENSION = "bl_ext.user_default.neural_implicit"
@@ -69,7 +71,7 @@ def step_until(condition, timeout_s=20.0):
 
 
 def hang():
-    job = begin(silence_timeout_s=1.0)
+    job = begin(silence_timeout_s=4.0)
     step_until(lambda: not queue.busy)
     return state() | {"problem": job.problem, "engine_running": job.engine._process.running}
 
@@ -179,6 +181,77 @@ def older_bytes():
     mesh[neural_object.STATE_KEY] = "training"
     shape_memory.restore_shapes()
     return state() | {"restored": neural_object.weights_of(mesh) == packed}
+
+
+def convert_again(end):
+    """A source changes after its conversion, and the neural object is converted again by an engine that ends as told."""
+    blocking()
+    (obj,), cube = neural_objects(), bpy.data.objects["Cube"]
+    obj.location.x = 5.0
+    cube.hide_set(False)
+    cube.data.update()
+    outdated = [looked_at(obj)]
+    cube.data.vertices[0].co.x += 0.5
+    cube.data.update()
+    outdated.append(looked_at(obj))
+    before = (neural_object.job_of(obj.data), hash(neural_object.weights_of(obj.data)))
+    os.environ["FAKE_ENGINE"] = json.dumps({"end": end, "snapshots": 3})
+    bpy.ops.object.select_all(action="DESELECT")
+    obj.select_set(True)
+    context = bpy.context.view_layer.objects
+    context.active = obj
+    try:
+        bpy.ops.object.convert_to_neural_implicit(replace=True)
+        error = ""
+    except RuntimeError as problem:
+        error = str(problem)
+    (now,) = neural_objects()
+    after = (neural_object.job_of(now.data), hash(neural_object.weights_of(now.data)))
+    outdated.append(source_watch.is_outdated(now.data))
+    same = {"object": now == obj, "place": now.location.x == 5.0, "job": after[0] == before[0]}
+    return state() | {"error": error, "outdated": outdated, "same": same | {"weights": after[1] == before[1]}}
+
+
+def looked_at(obj):
+    """Whether an object is out of date, once Blender has rested; in the background no timer looks."""
+    bpy.context.view_layer.update()
+    while source_watch._look() is not None:
+        time.sleep(0.01)
+    return source_watch.is_outdated(obj.data)
+
+
+def again():
+    return convert_again("converted")
+
+
+def again_failing():
+    return convert_again("failure")
+
+
+def again_cancelled():
+    blocking()
+    (obj,) = neural_objects()
+    before = (neural_object.job_of(obj.data), neural_object.weights_of(obj.data))
+    os.environ["FAKE_ENGINE"] = json.dumps({"snapshots": 200, "interval_s": 0.05})
+    settings = bpy.context.scene.neural_implicit.conversion_settings()
+    job = conversion_job.ConversionJob(bpy.data.objects["Cube"], bpy.context, settings, replaced=obj)
+    queue.add([job], bpy.context)
+    step_until(lambda: neural_object.weights_of(obj.data) != before[1])
+    training = neural_object.state_of(obj.data)
+    bpy.ops.neural_implicit.cancel()
+    after = (neural_object.job_of(obj.data), neural_object.weights_of(obj.data))
+    return state() | {"same": before == after, "training": training, "vertices": len(obj.data.vertices)}
+
+
+def again_without_source():
+    blocking()
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    neural_objects()[0].select_set(True)
+    try:
+        bpy.ops.object.convert_to_neural_implicit(replace=True)
+    except RuntimeError as problem:
+        return state() | {"error": str(problem)}
+    return state()
 
 
 def several():
