@@ -15,8 +15,10 @@ from .engine_task import EngineTask
 from .neural_object import NeuralShape, store_shape
 from .task_operator import TaskOperator
 
-ENDINGS = (".safetensors", ".h5")
+KERAS = ".h5"  # a file that knows no place and no size: its shape fills [-1, 1]^3
+ENDINGS = (".safetensors", KERAS)
 UPRIGHT_RAD = math.pi / 2.0  # takes y, which is up in the paper's shapes, to z
+STEP = 2.0  # between two shapes in a row: the width of that box
 
 
 class IMPORT_SCENE_OT_neural_implicit(TaskOperator, ImportHelper, bpy.types.Operator):
@@ -40,6 +42,11 @@ class IMPORT_SCENE_OT_neural_implicit(TaskOperator, ImportHelper, bpy.types.Oper
         ),
         default="AUTO",
     )
+    side_by_side: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Side by Side",
+        description="Stand several Keras shapes in a row along X; without it, and in ours, each is where its file has it",
+        default=True,
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for files, unless they were dropped."""
@@ -60,9 +67,14 @@ class IMPORT_SCENE_OT_neural_implicit(TaskOperator, ImportHelper, bpy.types.Oper
         return self.run_task(context, arguments, task)
 
     def finish(self, context: bpy.types.Context, task: EngineTask) -> set[str]:
-        """Put the shapes into the scene, side by side with what failed in the report."""
+        """Put the shapes into the scene, and what failed into the report."""
         results = task.results()
-        made = [self._add(context, result) for result in results if "error" not in result]
+        good = [result for result in results if "error" not in result]
+        made = [self._add(context, result) for result in good]
+        if self.side_by_side:
+            keras = [obj for obj, result in zip(made, good) if _is_keras(result)]
+            for number, obj in enumerate(keras):
+                obj.location.x += STEP * number
         for result in results:
             if "error" in result:
                 self.report({"WARNING" if made else "ERROR"}, str(result["error"]))
@@ -100,13 +112,17 @@ class IMPORT_SCENE_OT_neural_implicit(TaskOperator, ImportHelper, bpy.types.Oper
         mesh = bpy.data.meshes.new(source.stem)
         store_shape(mesh, shape)
         obj = bpy.data.objects.new(source.stem, mesh)
-        if self.up == "Y" or (self.up == "AUTO" and source.suffix.lower() == ".h5"):
+        if self.up == "Y" or (self.up == "AUTO" and _is_keras(result)):
             obj.rotation_euler.x = UPRIGHT_RAD
         obj.location = context.scene.cursor.location
         context.collection.objects.link(obj)
         for note in result["notes"]:
             self.report({"INFO"}, str(note))
         return obj
+
+
+def _is_keras(result: dict[str, Any]) -> bool:
+    return Path(result["source"]).suffix.lower() == KERAS
 
 
 _CLASSES: list[type] = [IMPORT_SCENE_OT_neural_implicit]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .targets import targets
+from .targets import for_each, targets
 
 
 @click.command()
@@ -23,13 +23,16 @@ def command(files: tuple[Path, ...], output: Path, kind: str | None) -> None:
     """Write the weights in FILES (or folders of them) as another kind of file.
 
     h5: Keras and the paper's renderer; the architecture goes beside it as .json. onnx: needs the package onnx. glsl: a
-    function for any shader. npz: NumPy.
+    function for any shader. npz: NumPy. A file that fails does not stop the others; then the exit code is 3.
     """
     from ..formats.exports import KINDS, export
     from ..formats.weights_files import load_weights
 
-    for path, target in targets(files, output, kind, KINDS):
+    def write(pair: tuple[Path, Path]) -> None:
+        path, target = pair
         notes = export(load_weights(path), target)
         click.echo(f"{target}: {target.stat().st_size:,} bytes")
         for note in notes:
             click.echo(f"  note: {note}")
+
+    for_each(targets(files, output, kind, KINDS), write)

@@ -9,9 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import EngineError, OutputError
-from .targets import make_folder
-
-EXIT_ERROR = 3
+from .targets import EXIT_ERROR, distinct_names, make_folder
 
 
 @click.command("import")
@@ -27,7 +25,7 @@ EXIT_ERROR = 3
 def command(
     files: tuple[Path, ...], output: Path, architecture: Path | None, proxy: bool, as_json: bool
 ) -> None:
-    """Read FILES (.h5 of Keras, or folders of them) and write them as .safetensors.
+    """Read FILES (.h5 of Keras, ours, or folders of them) and write them as .safetensors.
 
     A file that cannot be read does not stop the others; then the exit code is 3.
     """
@@ -40,8 +38,8 @@ def command(
     if not single:
         make_folder(output)
     failed = 0
-    for path in paths:
-        target = output if single else output / f"{path.name.removesuffix(path.suffix)}.safetensors"
+    for path, name in zip(paths, distinct_names(paths)):
+        target = output if single else output / f"{name}.safetensors"
         try:
             result = _import(path, target, architecture, proxy)
         except EngineError as error:

@@ -10,25 +10,35 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..formats.weights_files import load_weights
+from ..formats.weights_files import find_weights, load_weights
 from ..protocol.codec import to_plain
 from ..protocol.weights import NeuralWeights
 from ..tracing.certified_cache import bound_in_use
+from .targets import for_each
 
 
 @click.command()
-@click.argument("weights", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for programs.")
-def command(weights: Path, as_json: bool) -> None:
-    """Print what the file WEIGHTS holds: network, size, source, errors."""
-    description = describe(load_weights(weights), weights.stat().st_size)
-    if as_json:
-        click.echo(json.dumps(description, indent=2))
-        return
-    table = Table(title=weights.name, title_justify="left", show_header=False)
-    for key, value in _readable(description).items():
-        table.add_row(key, value)
-    Console().print(table)
+@click.argument("weights", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--json", "as_json", is_flag=True, help="JSON for programs; of several files one object a line."
+)
+def command(weights: tuple[Path, ...], as_json: bool) -> None:
+    """Print what WEIGHTS (files or folders) hold: network, size, source, errors.
+
+    A file that fails does not stop the others; then the exit code is 3.
+    """
+    paths = find_weights(weights)
+
+    def tell(path: Path) -> None:
+        description = describe(load_weights(path), path.stat().st_size)
+        if not as_json:
+            Console().print(_table(path.name, description))
+        elif len(paths) == 1:
+            click.echo(json.dumps(description, indent=2))
+        else:
+            click.echo(json.dumps({"file": str(path), **description}))
+
+    for_each(paths, tell)
 
 
 def describe(network: NeuralWeights, num_bytes: int) -> dict[str, Any]:
@@ -39,6 +49,13 @@ def describe(network: NeuralWeights, num_bytes: int) -> dict[str, Any]:
     plain["bound"] = bound_in_use(network)
     plain["precision"] = "float16" if network.float16 else "float32"
     return plain
+
+
+def _table(title: str, description: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for key, value in _readable(description).items():
+        table.add_row(key, value)
+    return table
 
 
 def _readable(description: dict[str, Any]) -> dict[str, str]:

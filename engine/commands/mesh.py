@@ -11,7 +11,7 @@ from ..formats.weights_files import load_weights
 from ..network.moving_shapes import at_time
 from ..protocol.weights import write_atomically
 from .devices import device_option
-from .targets import targets
+from .targets import for_each, targets
 
 KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 
@@ -32,14 +32,20 @@ KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 @click.option("--time", default=0.0, show_default=True, help="Of a moving shape (4 inputs).")
 @device_option
 def command(weights: tuple[Path, ...], output: Path, kind: str | None, resolution: int, time: float) -> None:
-    """Extract the zero set of WEIGHTS (files or folders), in the units of the objects they were made from."""
+    """Extract the zero set of WEIGHTS (files or folders), in the units of the objects they were made from.
+
+    A file that fails does not stop the others; then the exit code is 3.
+    """
     from ..meshing.marching_cubes import zero_set
     from ..meshing.mesh_out import mesh_bytes
 
-    for path, target in targets(weights, output, kind, KINDS):
+    def mesh(pair: tuple[Path, Path]) -> None:
+        path, target = pair
         start = clock.perf_counter()
         network = at_time(load_weights(path), time)
         surface = zero_set(network, resolution)
         write_atomically(target, mesh_bytes(surface, network, target.suffix.lower().lstrip(".")))
         counts = f"{len(surface.vertices_unit)} vertices, {len(surface.triangles)} triangles, {surface.bound} bounds"
         click.echo(f"{target}: {counts}, {clock.perf_counter() - start:.1f} s")
+
+    for_each(targets(weights, output, kind, KINDS), mesh)

@@ -1,12 +1,20 @@
-"""Which file each weights file becomes: one named file, or one of a kind for each in a folder."""
+"""Which file each weights file becomes, one named file or one of a kind for each in a folder, and work on many files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from ..errors import OptionError, OutputError
+import click
+
+from ..errors import EngineError, OptionError, OutputError
 from ..formats.weights_files import find_weights
+
+EXIT_ERROR = 3
+Item = TypeVar("Item")
 
 
 def targets(
@@ -35,7 +43,41 @@ def targets(
     if kind not in kinds:
         raise OptionError(f"There is no format {kind!r}. Use one of {', '.join(kinds)}.")
     make_folder(output)
-    return [(path, output / f"{path.stem}.{kind}") for path in paths]
+    return [(path, output / f"{name}.{kind}") for path, name in zip(paths, distinct_names(paths))]
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Give a name for what each file becomes: its own without the ending, and more where two would be alike."""
+    stems = Counter(path.stem for path in paths)
+    names = [p.stem if stems[p.stem] == 1 else f"{p.stem}_{p.suffix.lower().lstrip('.')}" for p in paths]
+    taken = set[str]()
+    for index, name in enumerate(names):
+        number = 1
+        while names[index] in taken:  # files of one name from several folders
+            number += 1
+            names[index] = f"{name}_{number}"
+        taken.add(names[index])
+    return names
+
+
+def for_each(items: Sequence[Item], work: Callable[[Item], None]) -> None:
+    """Do the same with each of many; one that fails says why on stderr and stops none of the rest, then the exit code is 3.
+
+    Raises:
+        EngineError: There is one only, and it failed.
+    """
+    failed = 0
+    for item in items:
+        try:
+            work(item)
+        except EngineError as error:
+            if len(items) == 1:
+                raise
+            failed += 1
+            click.echo(f"error: {error}", err=True)
+    if failed:
+        click.echo(f"{failed} of {len(items)} files failed.", err=True)
+        sys.exit(EXIT_ERROR)
 
 
 def make_folder(path: Path) -> None:

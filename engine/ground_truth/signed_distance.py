@@ -121,6 +121,17 @@ class SurfaceDistance:
         distances = self._in_pieces(self._nearest_piece(faces), points, reach)
         return distances, faces
 
+    def distance_up_to(self, limit: float, points: FloatArray) -> FloatArray:
+        """Give the distance (N,) float32 without a sign at points (N, 3), and `limit` where it is larger.
+
+        Far points cost a thousandth of what `nearest` takes for them.
+        """
+        reach = np.full(len(points), limit, np.float32)
+        faces = np.zeros(len(points), np.int32)
+        found = self._in_pieces(self._nearest_piece(faces), points, reach, again=False)
+        nearer: FloatArray = np.fmin(found, np.float32(limit))  # NaN where nothing is within reach
+        return nearer
+
     def level(self, points: FloatArray) -> FloatArray:
         """Give what a perfect field has at points (N, 3) of the source: zero, or the middle of a shell."""
         return np.full(len(points), -self.half_thickness, np.float32)
@@ -169,7 +180,9 @@ class SurfaceDistance:
         if not self._shared:
             out[:] = array.numpy()
 
-    def _in_pieces(self, run: Any, points: FloatArray, reach: FloatArray | None) -> FloatArray:
+    def _in_pieces(
+        self, run: Any, points: FloatArray, reach: FloatArray | None, *, again: bool = True
+    ) -> FloatArray:
         points = np.ascontiguousarray(points, np.float32)
         reach = np.full(len(points), FAR, np.float32) if reach is None else np.asarray(reach, np.float32)
         out = np.empty(len(points), np.float32)
@@ -186,7 +199,7 @@ class SurfaceDistance:
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(piece, starts))
-        missed = np.flatnonzero(np.isnan(out))
+        missed = np.flatnonzero(np.isnan(out)) if again else ()
         if len(missed) and reach.max() < FAR:  # rounding put the surface just out of reach
             out[missed] = (
                 self.signed_distance(points[missed])

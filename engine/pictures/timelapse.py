@@ -127,8 +127,8 @@ def error_shader(truth: SurfaceDistance) -> Shader:
     unit_from_object = truth.mesh.unit_from_object
 
     def shader(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: int, seed: int) -> Array:
-        distances = truth.nearest(transform_points(unit_from_object, surfaces.points))[0]
-        share = np.clip(distances / WORST_ERROR, 0.0, 1.0)
+        distances = truth.distance_up_to(WORST_ERROR, transform_points(unit_from_object, surfaces.points))
+        share = distances / WORST_ERROR
         colors = np.stack([np.interp(share, ERROR_STOPS, ERROR_COLORS[:, k]) for k in range(3)], axis=1)
         facing = np.clip((surfaces.normals * surfaces.view).sum(axis=1), 0.0, 1.0)
         shaded: Array = linear_from_srgb(colors * (0.45 + 0.55 * facing)[:, None]).astype(np.float32)
