@@ -37,6 +37,7 @@ ERROR_STOPS = np.array([0.0, 0.25, 0.5, 1.0])
 ERROR_COLORS = np.array([[0.16, 0.33, 0.60], [0.93, 0.93, 0.88], [0.95, 0.62, 0.20], [0.70, 0.08, 0.10]])
 WORST_ERROR = 0.02  # unit space: the last colour
 CURVE_HEIGHT = 0.42  # of a panel
+FIRST_STEP = 10  # before it the zero set is chance, almost flat, and takes most of a film's time to trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,15 +80,19 @@ def record(
     Raises:
         FitError: The fit went astray.
     """
-    due = list(np.unique(np.geomspace(1, options.num_steps, count).astype(int)))
+    first = min(FIRST_STEP, options.num_steps)
+    due = list(np.unique(np.geomspace(first, options.num_steps, count).astype(int)))
     moments: list[Moment] = []
     begun: list[float] = []  # when the first step was done: samples and compiled kernels come before
 
     def report(state: FitState) -> None:
         tell(state.step / state.num_steps)
-        if state.error is None or not due or state.step < due[0]:
+        if state.error is None:
             return
-        begun.append(clock.perf_counter())
+        if not begun:
+            begun.append(clock.perf_counter())
+        if not due or state.step < due[0]:
+            return
         while due and state.step >= due[0]:
             due.pop(0)
         weights = neural_weights(

@@ -50,6 +50,14 @@ def test_a_device_that_is_not_there_is_named():
     use_device("cpu")
 
 
+def test_distance_up_to_a_limit_is_the_distance_or_the_limit():
+    truth = examine(unit(sphere())).truth
+    points = np.random.default_rng(6).uniform(-1.0, 1.0, (5000, 3)).astype(np.float32)
+    exact, limited = truth.nearest(points)[0], truth.distance_up_to(0.1, points)
+    assert 0.05 < (exact < 0.1).mean() < 0.95
+    assert np.array_equal(limited, np.minimum(exact, np.float32(0.1)))
+
+
 def test_a_reach_that_is_too_short_is_searched_again():
     cube = unit(box())
     points = np.random.default_rng(3).uniform(-1.0, 1.0, (1000, 3))
