@@ -1,5 +1,8 @@
 """Shading without lights, films, slices and the timelapse, on shapes whose pictures are known."""
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,6 +19,7 @@ from engine.pictures.studio import load_matcap
 from engine.protocol.weights import Architecture
 from tests.engine.networks import from_arrays, octahedron
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = 0.7
 TALL = (-SIZE,) * 3 + (SIZE,) * 3
 
@@ -86,6 +90,21 @@ def test_matcap_of_an_installed_blender(weights, tmp_path):
         load_matcap("glass", tmp_path / "blender")
     with pytest.raises(OptionError, match="holds no datafiles"):
         load_matcap("clay", tmp_path / "elsewhere")
+
+
+def test_matcaps_of_a_real_blender(weights):
+    pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
+    folders = sorted(ROOT.glob(".venv-bpy-*/lib/python*/site-packages/bpy"))
+    if not folders:
+        pytest.skip("bpy is not here; `python build.py environments` makes its environment")
+    seen = [
+        drawn(weights, "--matcap", name, "--blender", folders[-1])
+        for name in ("clay_studio", "basic_grey", "pearl")
+    ]
+    for image in seen:
+        assert (image[26, 38] != image[0, 0]).any()  # the shape, before the background
+        assert len({tuple(image[y, x]) for y, x in ((26, 38), (26, 26), (38, 26))}) == 3  # its faces differ
+    assert all(np.abs(a - b).max() > 20 for a, b in itertools.pairwise(seen))
 
 
 def test_matcap_that_cannot_be_used_is_a_sentence(weights, tmp_path):
