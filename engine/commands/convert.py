@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..errors import EngineError, OptionError
+from ..errors import EngineError, OptionError, OutputError
 from ..protocol.messages import Converted, Failure, Message, Progress, encode
 from ..serving.message_stream import MessageStream
 from . import convert_folder
@@ -23,6 +23,7 @@ from .training_flags import GroupedHelp, training_flags, training_of
 
 EXIT_ERROR = 3
 EXIT_MISSED = 4  # done, but short of an aim
+OTHER_KINDS = (".h5", ".onnx", ".glsl", ".npz")  # that `export` writes
 
 
 @click.command(cls=GroupedHelp)
@@ -79,6 +80,11 @@ def command(mesh: Path, messages: bool, as_json: bool, **settings: Any) -> None:
     --proxy, --checkpoint, --plot, --log and --queries then name folders. With --moving its meshes are the frames of one
     motion, in the order of their numbers, at the times 0 to 1 of a single network.
     """
+    if settings["output"].suffix.lower() in OTHER_KINDS:
+        raise OutputError(
+            f"{settings['output'].name} would be no .safetensors, which is what convert writes. Name one, and turn it into "
+            "another kind by `python -m engine export`."
+        )
     if mesh.is_dir() and not settings["moving"]:
         if messages:
             raise OptionError("The add-on converts one mesh at a time, not a folder.")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from engine.__main__ import EXIT_ERROR, VERBS, main
-from engine.errors import EngineError, WeightsFileError
+from engine.errors import EngineError, OutputError, WeightsFileError
 from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from tests.engine.keras_files import write_keras_2
@@ -188,3 +188,9 @@ def test_files_of_one_name_from_several_folders_go_to_files_of_their_own(tmp_pat
     assert names == ["one_h5.safetensors", "one_h5_2.safetensors"]
     with pytest.raises(WeightsFileError):
         run("info", tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize("kind", ["h5", "onnx", "glsl", "npz"])
+def test_convert_writes_no_weights_under_another_kinds_name(tmp_path, kind):
+    with pytest.raises(OutputError, match="engine export"):
+        run("convert", tmp_path / "mesh.obj", "-o", tmp_path / f"shape.{kind}")
