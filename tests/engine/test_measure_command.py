@@ -65,6 +65,16 @@ def test_papers_errors_have_their_closed_forms(truth):
     assert errors["paper_grid"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_importance_error_is_the_weighted_mean(truth):
+    field = NetworkValues(shifted(0.01))
+    errors = measure_as_the_paper(field, truth, MeasureOptions(num_points=20_000), grid=8)
+    uniform = np.random.default_rng(5).uniform(-1.0, 1.0, (400_000, 3))
+    d = truth.signed_distance(uniform).astype(np.float64)
+    weight = np.exp(-IMPORTANCE * np.abs(d))
+    expected = (weight * np.abs(np.abs(uniform).sum(axis=1) - SIZE + 0.01 - d)).sum() / weight.sum()
+    assert errors["paper_importance"] == pytest.approx(expected, rel=0.05)
+
+
 def test_importance_points_are_dense_as_their_weight_says(truth):
     rng = np.random.default_rng(0)
     points, distances = importance_points(truth, 50_000, rng)
