@@ -32,7 +32,10 @@ from requirements import kernels
 from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER, BuildError, prepare
 
 ROOT = Path(__file__).resolve().parent
-EXTENSION_FILES = ("blender_manifest.toml", "__init__.py", "LICENSE")
+EXTENSION_FILES = (
+    *("blender_manifest.toml", "__init__.py", "LICENSE"),
+    *("requirements/engine.txt", "requirements/torch.txt", "requirements/cuda.txt"),  # for Install Engine
+)
 EXTENSION_FOLDERS = ("addon", "engine")
 EXTENSION_SUFFIXES = (".py", ".glsl", ".cu", ".cuh")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold

@@ -6,18 +6,8 @@ from pathlib import Path
 
 import bpy
 
-from .engine_python import find_engine_python
 from .engine_session import EngineSession
-from .preferences import engine_python_preference
-
-
-def engine_python() -> Path:
-    """Give the engine's interpreter.
-
-    Raises:
-        EngineNotFoundError: None is set, or it is not there.
-    """
-    return find_engine_python(engine_python_preference())
+from .engine_status import find_engine
 
 
 def temporary_folder() -> Path:
@@ -27,4 +17,4 @@ def temporary_folder() -> Path:
 
 def new_engine_session() -> EngineSession:
     """Make a session for a serving engine; nothing starts yet."""
-    return EngineSession(engine_python, temporary_folder())
+    return EngineSession(find_engine, temporary_folder())

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 from bpy.app.handlers import persistent
 
 from . import shape_memory
 from .conversion_job import ConversionJob
-from .engine_python import find_engine_python
-from .preferences import engine_python_preference
+from .engine_status import find_engine
 from .redraw import announce, redraw_panels, user_is_dragging
 
 log = logging.getLogger(__name__)
@@ -100,7 +98,7 @@ class ConversionQueue:
             if job is None:
                 break
             started = True
-            job.start(_engine_python, context.evaluated_depsgraph_get())
+            job.start(find_engine, context.evaluated_depsgraph_get())
             if job.state == "failed":
                 self._ended(job)
         return started
@@ -136,10 +134,6 @@ def run_to_end(
             if job.active:
                 job.cancel()
         raise
-
-
-def _engine_python() -> Path:
-    return find_engine_python(engine_python_preference())
 
 
 def _tick() -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
+
+from .installing.place import INSTALL, Place, environment_python, python_is_gone
 
 EXTENSION_FOLDER = (
     Path(__file__).resolve().parent.parent
@@ -17,14 +18,16 @@ class EngineNotFoundError(Exception):
     """No Python for the engine is known, or the one that was named is not there."""
 
 
-def find_engine_python(preference: str = "") -> Path:
+def find_engine_python(preference: str = "", installed: Place | None = None) -> Path:
     """Give the interpreter that runs the engine.
 
     Args:
         preference: What the add-on's preferences say; empty where they say nothing.
+        installed: Where Install Engine puts it; None where it cannot.
 
     Returns:
-        What `NEURAL_IMPLICIT_PYTHON` names, else the preference, else the `.venv` of a development checkout.
+        What `NEURAL_IMPLICIT_PYTHON` names, else the preference, else the installed engine, else the `.venv` of a
+        development checkout.
 
     Raises:
         EngineNotFoundError: None of them is there; the message says what to do.
@@ -34,18 +37,24 @@ def find_engine_python(preference: str = "") -> Path:
     for who, text in named.items():
         if text.strip():
             return _existing(who, text.strip())
+    if installed is not None and installed.stamp_path.is_file():
+        return _of_installed(installed)
     development = environment_python(EXTENSION_FOLDER / ".venv")
     if development.is_file():
         return development
     raise EngineNotFoundError(
-        "The engine's Python is not set. Install the engine's environment as README.md describes, then choose its "
-        "interpreter in Preferences > Add-ons > Neural Implicit > Engine Python."
+        f"There is no engine yet. Press {INSTALL} in Preferences > Add-ons > Neural Implicit, or choose the interpreter of an "
+        "environment of your own there as Engine Python."
     )
 
 
-def environment_python(environment: Path) -> Path:
-    """Give the interpreter inside a virtual environment's folder."""
-    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+def _of_installed(place: Place) -> Path:
+    if python_is_gone(place):
+        raise EngineNotFoundError(
+            "The Python that the engine was made with is gone, as after an update of Blender. Press "
+            f"{INSTALL} in Preferences > Add-ons > Neural Implicit."
+        )
+    return place.python
 
 
 def _existing(who: str, text: str) -> Path:

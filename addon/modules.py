@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import (
     conversion_queue,
+    engine_status,
+    install_operators,
     mesh_back,
     moving_proxy,
     operators,
@@ -22,8 +24,10 @@ from . import (
 MODULES = (
     properties,
     preferences,
+    engine_status,
     redraw,
     operators,
+    install_operators,
     weights_import,
     weights_export,
     mesh_back,

@@ -12,10 +12,10 @@ from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
 from .engine_process import EngineProcessError
-from .engine_python import EngineNotFoundError, find_engine_python
+from .engine_python import EngineNotFoundError
+from .engine_status import find_engine, status
 from .mesh_export import SurfaceError, check_type
 from .neural_object import SOURCE_KEY, is_neural, job_of
-from .preferences import engine_python_preference
 from .progress_text import progress_line
 from .properties import ACTIVATIONS, MAX_SEED, PRESETS, ConversionSettings, scene_settings
 from .redraw import redraw_panels
@@ -74,7 +74,7 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue the selected objects; in background mode wait for their end."""
         try:
-            find_engine_python(engine_python_preference())
+            find_engine()
         except EngineNotFoundError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -197,8 +197,9 @@ class NEURAL_IMPLICIT_OT_check_engine(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the check; in background mode wait for its result and report it."""
+        status.refresh()
         try:
-            engine_check.start(find_engine_python(engine_python_preference()))
+            engine_check.start(find_engine())
         except (EngineNotFoundError, EngineProcessError) as error:
             engine_check.fail(str(error))
             self.report({"ERROR"}, str(error))

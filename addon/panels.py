@@ -8,7 +8,7 @@ from ..engine.protocol.weights import Architecture
 from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
-from .engine_python import EngineNotFoundError, find_engine_python
+from .engine_status import status
 from .moving_object import frames_of, is_moving
 from .neural_object import (
     SOURCE_KEY,
@@ -20,7 +20,7 @@ from .neural_object import (
     state_of,
     weights_of,
 )
-from .preferences import draw_engine_state, engine_python_preference
+from .preferences import draw_engine_state
 from .progress_text import detail_texts, fraction, phase_text, report_rows
 from .properties import ACTIVATION_NAMES, scene_settings
 from .source_watch import is_outdated, source_of
@@ -91,12 +91,7 @@ class NEURAL_IMPLICIT_PT_engine(_Panel, bpy.types.Panel):
 
     def draw_header(self, context: bpy.types.Context) -> None:
         """Show at a glance that something is missing."""
-        try:
-            find_engine_python(engine_python_preference())
-        except EngineNotFoundError:
-            self.layout.label(icon="ERROR")
-            return
-        if engine_check.problem:
+        if status.problem or engine_check.problem:
             self.layout.label(icon="ERROR")
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -1,26 +1,14 @@
-"""The add-on's preferences: where the engine's Python is, and what Check Engine found there."""
+"""The add-on's preferences: the installed engine, the one that is used, and what Check Engine found there."""
 
 from __future__ import annotations
 
 import bpy
 
 from .engine_check import engine_check
-from .engine_python import ENVIRONMENT_VARIABLE, EngineNotFoundError, find_engine_python
+from .engine_python import ENVIRONMENT_VARIABLE
+from .engine_status import ROOT_PACKAGE, status
+from .install_panel import draw_installation, draw_packages
 from .text_lines import draw_text
-
-ROOT_PACKAGE = __package__.rpartition(".")[0]  # Blender knows the extension by its root
-
-
-def engine_python_preference() -> str:
-    """Give what the preferences name as the engine's interpreter; empty where they name nothing."""
-    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
-    return addon.preferences.engine_python if addon is not None and addon.preferences is not None else ""
-
-
-def keeps_engine_ready() -> bool:
-    """Whether an engine may stand by for the next conversion."""
-    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
-    return addon is None or addon.preferences is None or addon.preferences.keep_engine_ready
 
 
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
@@ -30,9 +18,10 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
 
     engine_python: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Engine Python",
-        description="The Python interpreter of the engine's environment, or the environment's folder. "
-        f"The environment variable {ENVIRONMENT_VARIABLE} goes before it",
+        description="The Python interpreter of an engine environment of your own, or the environment's folder; empty: the "
+        f"installed engine. The environment variable {ENVIRONMENT_VARIABLE} goes before it",
         subtype="FILE_PATH",
+        update=lambda self, context: status.refresh(),
     )
     keep_engine_ready: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Keep an Engine Ready",
@@ -41,20 +30,41 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         default=True,
     )
 
+    show_packages: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Packages", description="Show the installed packages and their versions", options={"SKIP_SAVE"}
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the interpreter's path and what works with it."""
+        """Draw the installed engine, the settings, and what works with the engine that is used."""
         layout = self.layout
+        draw_installation(layout, context)
+        if status.installed.packages:
+            icon = "TRIA_DOWN" if self.show_packages else "TRIA_RIGHT"
+            layout.row().prop(self, "show_packages", icon=icon, emboss=False)
+            if self.show_packages:
+                draw_packages(layout, status.installed, context)
         layout.prop(self, "engine_python")
         layout.prop(self, "keep_engine_ready")
-        draw_engine_state(layout, context)
+        draw_used_engine(layout, context)
 
 
 def draw_engine_state(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the installed engine, and what works with the one that is used, for the sidebar."""
+    draw_installation(layout, context)
+    draw_used_engine(layout, context)
+
+
+def draw_used_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw which interpreter is used, the Check Engine button and what it found."""
-    try:
-        layout.label(text=f"Used: {find_engine_python(engine_python_preference())}", icon="CONSOLE")
-    except EngineNotFoundError as error:
-        draw_text(layout, str(error), context, icon="ERROR")
+    if status.problem:
+        draw_text(layout, status.problem, context, icon="ERROR")
+    else:
+        draw_text(layout, f"Used: {status.used}", context, icon="CONSOLE")
+        if status.installed.usable and not status.uses_installed:
+            said = (
+                f"The preference Engine Python, or {ENVIRONMENT_VARIABLE}, goes before the installed engine."
+            )
+            draw_text(layout, said, context, icon="INFO")
     row = layout.row()
     row.enabled = not engine_check.running
     row.operator(

@@ -13,10 +13,10 @@ from pathlib import Path
 import bpy
 
 from ..engine.protocol.messages import Progress
-from .blender_session import engine_python, temporary_folder
+from .blender_session import temporary_folder
 from .engine_process import EngineProcess, EngineProcessError
 from .engine_python import EngineNotFoundError
-from .preferences import keeps_engine_ready
+from .engine_status import find_engine, keeps_engine_ready
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Standby:
 
     def _start(self) -> None:
         try:
-            process = EngineProcess(engine_python(), temporary_folder() / "neural_implicit_standby.log")
+            process = EngineProcess(find_engine(), temporary_folder() / "neural_implicit_standby.log")
             process.start(["standby"])
         except (EngineNotFoundError, EngineProcessError) as error:
             log.info("no engine stands by: %s", error)  # the panel and the conversion itself tell the user

@@ -9,9 +9,9 @@ import bpy
 
 from . import job_folder
 from .engine_process import EngineProcessError
-from .engine_python import EngineNotFoundError, find_engine_python
+from .engine_python import EngineNotFoundError
+from .engine_status import find_engine
 from .engine_task import EngineTask
-from .preferences import engine_python_preference
 
 TICK_S = 0.1
 TIMEOUT_S = 3600.0  # in the background, where nobody can press Esc
@@ -42,7 +42,7 @@ class TaskOperator:
     def new_task(self) -> EngineTask | None:
         """Make a task with a folder; None, and a report, where there is no engine or no room."""
         try:
-            python = find_engine_python(engine_python_preference())
+            python = find_engine()
             return EngineTask(python, job_folder.new_job_folder())
         except (EngineNotFoundError, OSError) as error:
             self.report({"ERROR"}, str(error))

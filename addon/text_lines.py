@@ -10,10 +10,12 @@ PIXELS_PER_LETTER = 7.0  # of Blender's interface font at scale 1, on average
 MARGIN_PIXELS = 60.0  # panel borders, scroll bar and the icon
 
 
-def draw_text(layout: bpy.types.UILayout, text: str, context: bpy.types.Context, icon: str = "NONE") -> None:
-    """Draw a sentence over as many lines as it needs."""
-    width = context.region.width if context.region is not None else 400
-    letters = (width / context.preferences.system.ui_scale - MARGIN_PIXELS) / PIXELS_PER_LETTER
+def draw_text(
+    layout: bpy.types.UILayout, text: str, context: bpy.types.Context, icon: str = "NONE", width: int = 0
+) -> None:
+    """Draw a sentence over as many lines as it needs; `width` is a dialog's, which no region has, at scale 1."""
+    region = context.region.width if context.region is not None else 400
+    letters = ((width or region / context.preferences.system.ui_scale) - MARGIN_PIXELS) / PIXELS_PER_LETTER
     column = layout.column(align=True)
     column.scale_y = 0.8
     lines = textwrap.wrap(text, max(16, int(letters)), break_on_hyphens=False)

@@ -7,23 +7,19 @@ is done. Without the stamp pip runs again on what is there, and an environment w
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from addon.installing.failures import DISK, NETWORK
+
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = Path(__file__).resolve().parent
 PYTHON = (3, 11)  # the one that bpy 5.0.1 is built for
 STAMP = ".complete"
 
-NETWORK = re.compile(
-    r"NewConnectionError|NameResolutionError|ConnectTimeout|ConnectionResetError|Max retries exceeded"
-    r"|Connection refused|Network is unreachable|connection broken|ProxyError"
-)
-DISK = re.compile(r"No space left on device|Errno 28|ENOSPC|Disk quota exceeded")
 SHOWN = ("Downloading", "Installing", "Building", "Successfully", "ERROR")  # of what pip prints
 
 
@@ -66,7 +62,7 @@ class Environment:
 
 ENGINE = Environment(
     name=".venv",
-    lists=("engine.txt", "tests.txt"),
+    lists=("engine.txt", "torch.txt", "tests.txt"),
     purpose="the engine and the tests",
     download_mb=560,
     disk_mb=1900,

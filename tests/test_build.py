@@ -34,15 +34,18 @@ def test_extension_is_the_same_bytes_twice(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_extension_holds_manifest_addon_and_engine_and_nothing_else(tmp_path):
+def test_extension_holds_manifest_addon_engine_and_the_lists_to_install_and_nothing_else(tmp_path):
     build("extension", "--output", str(tmp_path))
     (path,) = tmp_path.glob("*.zip")
     names = zipfile.ZipFile(path).namelist()
     assert {"blender_manifest.toml", "__init__.py", "addon/__init__.py", "engine/__main__.py"} <= set(names)
     assert {name.split("/")[0] for name in names} == {
-        *("blender_manifest.toml", "__init__.py", "LICENSE", "addon", "engine")
+        *("blender_manifest.toml", "__init__.py", "LICENSE", "addon", "engine", "requirements")
     }
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
+    assert {name for name in names if name.startswith("requirements/")} == {
+        *("requirements/engine.txt", "requirements/torch.txt", "requirements/cuda.txt")
+    }
     assert names == sorted(names)
 
 
