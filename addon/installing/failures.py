@@ -36,23 +36,24 @@ def why(output: str, what: str, place: str = "", python: str = "", offline: bool
         return f"The disk is full: {place or 'the folder of the engine'}. Free some space there. {AGAIN}"
     if HASH.search(output):
         return (
-            f"{what}: what came is not what its index announced (the checksums differ), so it was not used. "
-            "Press Install Engine again; if that does not help, the index or something on the way to it is broken."
+            f"{what}: the download broke off, or was changed on its way: its checksum is not the one that was announced, so it "
+            f"was not used. {AGAIN}"
         )
     if NETWORK.search(output):
         return f"No network: pip cannot reach its package index for {what}. Connect, or choose a folder of wheels. {AGAIN}"
     if BROKEN_DOWNLOAD.search(output):
         return f"{what}: the download broke off. {AGAIN}"
-    if ABSENT.search(output):
-        where = "the folder of wheels holds" if offline else "pip's package index has"
-        return (
-            f"{what}: {where} none for Python {python} on this computer. "
-            + (
-                "Download the wheels for that Python into the folder, "
-                if offline
-                else "Choose another Python from 3.11 to 3.13, "
+    absent = ABSENT.search(output)
+    if absent is not None:
+        named = (absent["what"] or absent["name"]).rstrip(".,")
+        if offline:
+            return (
+                f"{what}: the folder of wheels lacks {named} for Python {python} on this computer. Download its wheel into the "
+                "folder, and press Install Engine again."
             )
-            + "and press Install Engine again."
+        return (
+            f"{what}: pip's package index has no {named} for Python {python} on this computer. Choose another Python, 3.11 "
+            "to 3.13, in Install Engine."
         )
     if DAMAGED.search(output):
         return f"{what}: the wheel is damaged. {AGAIN}"

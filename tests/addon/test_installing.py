@@ -160,18 +160,20 @@ def test_a_folder_that_lacks_one_names_it(index, lists, place):
 def test_after_a_broken_download_the_next_run_takes_up_what_is_there(index, lists, place):
     index.cut.add("large")
     installer, _ = install(place, lists)
-    assert installer.problem.startswith("large 3.1: the download broke off.")
+    assert installer.problem.startswith("large 3.1: the download broke off")
     assert "large" not in wheels(place)
-    first = list(index.served)
+    complete = wheels(place)
     index.cut.clear()
+    index.served.clear()
     installer, _ = install(place, lists)
     assert installer.problem == ""
-    assert sorted(index.served) == sorted(set(first) | {name.name for name in index.folder.iterdir()})
-    assert len(index.served) == 3  # none came twice
+    again = {name.split("-")[0] for name in index.served}
+    assert again == {"red_one", "blue", "large"} - set(complete)
 
 
 def test_without_a_network_it_says_so(index, lists, place, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     installer, _ = install(place, lists)
     assert installer.problem.startswith("No network: pip cannot reach its package index for ")
 
@@ -179,14 +181,16 @@ def test_without_a_network_it_says_so(index, lists, place, monkeypatch):
 def test_a_wrong_checksum_is_not_installed(index, lists, place):
     index.wrong_hash.add("blue")
     installer, _ = install(place, lists)
-    assert installer.problem.startswith("blue 2.5: what came is not what its index announced")
+    assert installer.problem.startswith(
+        "blue 2.5: the download broke off, or was changed on its way: its checksum"
+    )
     assert "blue" not in look(place, lists).packages
 
 
 def test_a_checksum_in_the_lock_is_heeded(index, lists, place):
     (lists / "engine.txt").write_text(f"blue==2.5 --hash=sha256:{'1' * 64}\n")
     installer, _ = install(place, lists)
-    assert "the checksums differ" in installer.problem
+    assert "its checksum is not the one that was announced" in installer.problem
 
 
 def test_a_damaged_wheel_is_named_and_fetched_again(index, lists, place):
@@ -285,8 +289,9 @@ def test_too_little_disk_is_told_before_anything_is_downloaded(index, lists, tmp
 
 TINY_DISK = """
 set -e
-mkdir -p "$1" && mount -t tmpfs -o size=3m tmpfs "$1"
-cp -a "$2/environment" "$1" 2>/dev/null || true
+mkdir -p "$1" && mount -t tmpfs -o size=200m tmpfs "$1"
+cp -a "$2/environment" "$1"
+head -c $(($(df --output=avail -B1 "$1" | tail -1) - 3000000)) /dev/zero > "$1/rest"
 cd "$3"
 exec "$4" -m addon.installing "$1" --lists "$5" --disk-mb 1 --cuda never < /dev/zero
 """

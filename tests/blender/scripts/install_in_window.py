@@ -1,0 +1,64 @@
+"""Shows the preferences, presses Install Engine there with the mouse, and takes pictures of it under way and at its end."""
+
+import os
+import time
+
+import bpy
+from bl_ext.user_default.neural_implicit.addon import install_operators
+from bl_ext.user_default.neural_implicit.addon.engine_status import status
+
+EXTENSION = "bl_ext.user_default.neural_implicit"
+installer = install_operators.installer
+
+
+def show_preferences():
+    """Open the preferences in place of the largest area, with this add-on unfolded."""
+    import addon_utils
+
+    window = bpy.context.window_manager.windows[0]
+    area = max(window.screen.areas, key=lambda area: area.width * area.height)
+    area.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Neural Implicit"
+    for module in addon_utils.modules():
+        if module.__name__ == EXTENSION:
+            addon_utils.module_bl_info(module)["show_expanded"] = True
+    return window, area
+
+
+def main(inside):
+    os.environ.pop("NEURAL_IMPLICIT_PYTHON", None)
+    os.environ["PATH"] += os.pathsep + inside.arguments["path"]
+    status.refresh()
+    longest, result = 0.0, {"before": status.installed.kind}
+    window, area = show_preferences()
+    yield 2.0
+    inside.screenshot("absent")
+    with bpy.context.temp_override(window=window, area=area):
+        bpy.ops.neural_implicit.install_engine("INVOKE_DEFAULT")
+    yield 2.0
+    inside.screenshot("dialog")
+    inside.xdotool("key", "Escape")
+    yield 1.0
+    bpy.ops.neural_implicit.install_engine("EXEC_DEFAULT", wheels=inside.arguments["wheels"])
+    texts, seen, last = set(), False, time.perf_counter()
+    while installer.running:
+        yield 0.02
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+        texts.add(installer.text)
+        if installer.fraction > 0.66 and not seen:
+            seen = True
+            yield 0.5
+            inside.screenshot("installing")
+            last = time.perf_counter()
+        if seen and inside.arguments["cancel"] and not installer.cancelling:
+            bpy.ops.neural_implicit.cancel_install()
+    yield 3.0
+    inside.screenshot("ended")
+    bpy.context.preferences.addons[EXTENSION].preferences.show_packages = True
+    area.tag_redraw()
+    yield 1.0
+    inside.screenshot("packages")
+    result |= {"after": status.installed.kind, "problem": installer.problem, "result": installer.result}
+    return result | {"texts": sorted(texts), "longest_block_s": longest}
