@@ -9,6 +9,7 @@ from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
 from .engine_status import status
+from .install_panel import draw_installation
 from .moving_object import frames_of, is_moving
 from .neural_object import (
     SOURCE_KEY,
@@ -50,6 +51,9 @@ class NEURAL_IMPLICIT_PT_convert(_Panel, bpy.types.Panel):
         column.operator("object.convert_to_neural_implicit", icon="MESH_ICOSPHERE")
         if not context.selected_objects and not queue.jobs:
             draw_text(layout, "Select an object with a surface.", context, icon="INFO")
+        if status.problem:
+            draw_text(layout, status.problem, context, icon="ERROR")
+            draw_installation(layout, context)
         for job in queue.jobs:
             _draw_job(layout.box(), job, context)
         if len(queue.jobs) > 1:

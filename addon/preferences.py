@@ -11,6 +11,10 @@ from .install_panel import draw_installation, draw_packages
 from .text_lines import draw_text
 
 
+def _look_again(preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    status.refresh()
+
+
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     """What belongs to this computer and not to a file."""
 
@@ -21,7 +25,7 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         description="The Python interpreter of an engine environment of your own, or the environment's folder; empty: the "
         f"installed engine. The environment variable {ENVIRONMENT_VARIABLE} goes before it",
         subtype="FILE_PATH",
-        update=lambda self, context: status.refresh(),
+        update=_look_again,
     )
     keep_engine_ready: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Keep an Engine Ready",

@@ -78,8 +78,7 @@ class Installation:
         place.stamp_path.unlink(missing_ok=True)
         missing = self._missing()
         if missing and options.wheels is None:
-            tell = lambda text, fraction: self._tell(text, 0.05 + 0.6 * fraction)  # noqa: E731
-            Downloads(place, pip, version, self._children, tell).fetch(missing)
+            Downloads(place, pip, version, self._children, self._tell_download).fetch(missing)
         if missing:
             self._install(pip, version, len(missing))
         self._add_cuda(pip, version)
@@ -95,6 +94,9 @@ class Installation:
         """End what is under way and remove what is half done; complete wheels stay for the next run."""
         self._children.end()
         shutil.rmtree(self._place.temporary, ignore_errors=True)
+
+    def _tell_download(self, text: str, fraction: float) -> None:
+        self._tell(text, 0.05 + 0.6 * fraction)
 
     def _missing(self) -> list[Locked]:
         installed = self._place.packages()

@@ -76,3 +76,9 @@ def test_the_preferences_show_the_installation_and_what_it_came_to(windowed_blen
         assert result["after"] == "ready", result["problem"]
     for name in ("absent", "dialog", "installing", "ended", "packages"):
         assert (outcome.folder / f"{name}.png").stat().st_size > 10_000
+
+
+def test_a_preference_counts_at_once_and_when_the_extension_is_enabled_again(blender):
+    outcome = blender.run_script("engine_preference.py", {"python": "/usr/bin/env"}).check()
+    assert outcome.result == {"set": "/usr/bin/env", "enabled again": "/usr/bin/env"}
+    assert outcome.stderr == ""
