@@ -119,12 +119,13 @@ def test_an_environment_is_made_and_the_locked_packages_are_in_it(index, lists, 
     assert any(text.startswith("Downloading ") and " of 3" in text for _, text in said)
     assert not place.wheels.exists() and not place.temporary.exists()
     assert find_as_blender_does(place) == place.python
+    assert find_as_blender_does(place, preference=sys.executable) == Path(sys.executable)
 
 
-def find_as_blender_does(place):
+def find_as_blender_does(place, preference=""):
     variable = os.environ.pop("NEURAL_IMPLICIT_PYTHON", None)
     try:
-        return find_engine_python("", place)
+        return find_engine_python(preference, place)
     finally:
         if variable is not None:
             os.environ["NEURAL_IMPLICIT_PYTHON"] = variable
