@@ -22,6 +22,7 @@ from .text_lines import draw_text
 
 TICK_S = 0.2
 DIALOG_WIDTH = 520
+TEXT_WIDTH = 640  # of the text in it, whose letters are narrower than a panel's are taken to be
 DOWNLOAD_MB = {False: 305, True: 500}  # by whether torch is wanted; Linux x86-64, torch's CPU build
 OFFLINE = (
     "Blender may not go online. Allow it in Preferences > System > Network > Allow Online Access (and start Blender without "
@@ -67,12 +68,12 @@ class NEURAL_IMPLICIT_OT_install_engine(bpy.types.Operator):
         """Draw the dialog."""
         layout, place = self.layout, status.place
         if place is None:
-            draw_text(layout, NOT_AN_EXTENSION, context, icon="ERROR", width=DIALOG_WIDTH)
+            draw_text(layout, NOT_AN_EXTENSION, context, icon="ERROR", width=TEXT_WIDTH)
             return
         for text in self._explanation(place):
-            draw_text(layout, text, context, width=DIALOG_WIDTH)
+            draw_text(layout, text, context, width=TEXT_WIDTH)
         if not self.wheels and not bpy.app.online_access:
-            draw_text(layout, OFFLINE, context, icon="ERROR", width=DIALOG_WIDTH)
+            draw_text(layout, OFFLINE, context, icon="ERROR", width=TEXT_WIDTH)
         column = layout.column()
         column.use_property_split = True
         for name in ("wheels", "python", "torch"):

@@ -44,7 +44,9 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         draw_installation(layout, context)
         if status.installed.packages:
             icon = "TRIA_DOWN" if self.show_packages else "TRIA_RIGHT"
-            layout.row().prop(self, "show_packages", icon=icon, emboss=False)
+            row = layout.row()
+            row.alignment = "LEFT"
+            row.prop(self, "show_packages", icon=icon, emboss=False)
             if self.show_packages:
                 draw_packages(layout, status.installed, context)
         layout.prop(self, "engine_python")
