@@ -58,7 +58,7 @@ def test_installed_from_a_folder_of_wheels_it_converts_and_goes_again(name, whee
 
 @pytest.mark.slow
 def test_the_preferences_show_the_installation_and_what_it_came_to(windowed_blender, wheels):
-    """In 4.3 to its end; in 5.2, whose Python has other wheels, the same with the Python that is found."""
+    """In 4.3 to its end; in 5.2 it is cancelled half-way. Both take the Python that is found: their own lacks ensurepip."""
     arguments = {
         "wheels": str(wheels),
         "path": f"{sys.base_prefix}/bin",

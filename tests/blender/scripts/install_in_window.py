@@ -1,4 +1,4 @@
-"""Shows the preferences, presses Install Engine there with the mouse, and takes pictures of it under way and at its end."""
+"""Shows the preferences and Install Engine's dialog, installs, and takes pictures of it under way and at its end."""
 
 import os
 import time
