@@ -23,6 +23,19 @@ def keeps_engine_ready() -> bool:
     return addon is None or addon.preferences is None or addon.preferences.keep_engine_ready
 
 
+def draws_networks() -> bool:
+    """Whether Solid and Material Preview shading draw the networks themselves."""
+    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
+    return addon is None or addon.preferences is None or addon.preferences.draw_networks
+
+
+def _redraw_views(_preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     """What belongs to this computer and not to a file."""
 
@@ -41,11 +54,20 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         default=True,
     )
 
+    draw_networks: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Draw Networks in Solid Shading",
+        description="Draw neural objects in Solid and Material Preview shading as what they are, evaluated on the graphics "
+        "card; without it the proxy is shown there",
+        default=True,
+        update=_redraw_views,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the interpreter's path and what works with it."""
         layout = self.layout
         layout.prop(self, "engine_python")
         layout.prop(self, "keep_engine_ready")
+        layout.prop(self, "draw_networks")
         draw_engine_state(layout, context)
 
 
