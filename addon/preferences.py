@@ -23,10 +23,16 @@ def keeps_engine_ready() -> bool:
     return addon is None or addon.preferences is None or addon.preferences.keep_engine_ready
 
 
+def addon_preferences() -> bpy.types.AddonPreferences | None:
+    """Give the preferences; None where Blender has not loaded them."""
+    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
+    return None if addon is None else addon.preferences
+
+
 def draws_networks() -> bool:
     """Whether Solid and Material Preview shading draw the networks themselves."""
-    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
-    return addon is None or addon.preferences is None or addon.preferences.draw_networks
+    preferences = addon_preferences()
+    return preferences is None or preferences.draw_networks
 
 
 def _redraw_views(_preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:

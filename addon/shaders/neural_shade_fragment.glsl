@@ -32,9 +32,10 @@ vec3 studio_light(vec3 base, vec3 n, vec3 eye, float roughness, float metallic)
   return base * (1.0 - metallic) * diffuse + reflectance * mirrored;
 }
 
-// Irradiance over pi of nine spherical harmonics, in the directions of the view.
-vec3 environment_light(vec3 n)
+// Irradiance over pi of nine spherical harmonics, by a direction in the view.
+vec3 environment_light(vec3 direction)
 {
+  vec3 n = mat3(shading.world[0].xyz, shading.world[1].xyz, shading.world[2].xyz) * direction;
   return shading.harmonics[0].rgb + shading.harmonics[1].rgb * n.y + shading.harmonics[2].rgb * n.z +
          shading.harmonics[3].rgb * n.x + shading.harmonics[4].rgb * (n.x * n.y) + shading.harmonics[5].rgb * (n.y * n.z) +
          shading.harmonics[6].rgb * (3.0 * n.z * n.z - 1.0) + shading.harmonics[7].rgb * (n.x * n.z) +
@@ -57,7 +58,7 @@ vec3 shaded(vec4 traced, vec2 coordinate)
   if (shading.options.x < 2.5) {
     vec3 side = normalize(cross(vec3(0.0, 1.0, 0.0), eye)), up = cross(eye, side);
     vec2 place = 0.496 * vec2(dot(side, n), dot(up, n)) + 0.5;
-    return base.rgb * texture(matcap, shading.options.z < 0.0 ? vec2(1.0 - place.x, place.y) : place).rgb;
+    return base.rgb * texture(matcap, place).rgb;
   }
   vec3 mirrored = environment_light(mix(reflect(-eye, n), n, finish.x));
   float fresnel = exp2(-8.35 * clamp(dot(n, eye), 0.0, 1.0)) * (1.0 - finish.x);
@@ -115,6 +116,16 @@ void main()
     if (line.w < 1.0) {
       sum = sum + vec4(line.rgb, 1.0) * (1.0 - sum.a);
       depth = min(depth, line.w);
+    }
+  }
+  if (shading.edge_color.a > 0.0 && sum.a < 1.0) {
+    for (int k = 0; k < 4; k++) {
+      ivec2 beside = clamp(ivec2(place) + ivec2(k == 0, k == 1) - ivec2(k == 2, k == 3), ivec2(0), textureSize(known, 0) - 1);
+      vec4 there = texelFetch(known, beside, 0);
+      if (there.z > 0.5 && there.w < 1.0 && abs(there.z - number) > 0.5 && sum.a < 1.0) {
+        sum += vec4(shading.edge_color.rgb, 1.0) * (1.0 - sum.a);
+        depth = min(depth, there.w);
+      }
     }
   }
   if (sum.a <= 0.0) {

@@ -14,6 +14,7 @@ from .prepared import preparation
 from .programs import forget_programs
 from .region_drawing import RegionDrawing, uploads
 from .scene_shapes import scene_shapes
+from .studio_pictures import studio_pictures
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class SolidView:
 
     def start(self) -> None:
         """Draw in every 3D view from now on."""
+        studio_pictures.came = _redraw
         self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
 
     def stop(self) -> None:
@@ -51,6 +53,7 @@ class SolidView:
         scene_shapes.forget()
         preparation.clear()
         uploads.clear()
+        studio_pictures.clear()
         forget_programs()
 
     def retry(self) -> None:
@@ -121,6 +124,11 @@ def _regions() -> list[bpy.types.Region]:
         for region in area.regions
         if region.type == "WINDOW"
     ]
+
+
+def _redraw() -> None:
+    for region in _regions():
+        region.tag_redraw()
 
 
 @persistent

@@ -8,11 +8,12 @@ import bpy
 import numpy as np
 
 from .programs import SHADING_MEMBERS
+from .studio_pictures import studio_pictures
 
 FLAT, STUDIO, MATCAP, ENVIRONMENT = range(4)
 NUM_LIGHTS = 4
 # A plain room where the studio's picture cannot be read: brighter from above (irradiance over pi, by direction).
-PLAIN_ROOM = ((0.55, 0.55, 0.55), (0.15, 0.15, 0.15), (0.2, 0.2, 0.2), *(((0.0, 0.0, 0.0),) * 6))
+PLAIN_ROOM = ((0.55, 0.55, 0.55), (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), *(((0.0, 0.0, 0.0),) * 6))
 
 
 def _rows() -> dict[str, int]:
@@ -40,9 +41,8 @@ def shading_rows(context: bpy.types.Context) -> np.ndarray:
     shading = space.shading
     rows = np.zeros((ROW["end"], 4))
     kind = kind_of_light(shading)
-    flipped = -1.0 if getattr(shading, "use_studio_view_rotation", False) and kind == MATCAP else 1.0
     window = np.array(view.window_matrix)
-    rows[ROW["options"]] = (kind, shading.show_specular_highlight, flipped, window[3, 3] == 0.0)
+    rows[ROW["options"]] = (kind, shading.show_specular_highlight, 0.0, window[3, 3] == 0.0)
     rows[ROW["eye"]] = (
         *(1.0 / window[0, 0], 1.0 / window[1, 1]),
         *(window[0, 2] / window[0, 0], window[1, 2] / window[1, 1]),
@@ -50,13 +50,33 @@ def shading_rows(context: bpy.types.Context) -> np.ndarray:
     rows[ROW["ambient"], 3] = shading.xray_alpha if shading.type == "SOLID" and shading.show_xray else 1.0
     if kind == STUDIO:
         _put_studio(rows, shading, preferences, view)
-    rows[ROW["harmonics"] : ROW["harmonics"] + 9, :3] = PLAIN_ROOM
+    if kind == ENVIRONMENT:
+        _put_environment(rows, shading, view)
     theme = preferences.themes[0].view_3d
     rows[ROW["selected_color"], :3] = _linear(theme.object_selected)
     rows[ROW["active_color"], :3] = _linear(theme.object_active)
+    if kind != ENVIRONMENT and shading.show_object_outline:
+        rows[ROW["edge_color"]] = (*shading.object_outline_color, 1.0)
     if space.overlay.show_overlays and space.overlay.show_outline_selected:
         rows[ROW["outline_width"], 0] = max(1.0, round(preferences.system.pixel_size))
     return rows
+
+
+def matcap_of(shading: bpy.types.View3DShading) -> np.ndarray | None:
+    """Give the matcap that the view is lit by; None where there is none, or not yet."""
+    chosen = shading.selected_studio_light if kind_of_light(shading) == MATCAP else None
+    return None if chosen is None else studio_pictures.matcap(chosen.path)
+
+
+def _put_environment(
+    rows: np.ndarray, shading: bpy.types.View3DShading, view: bpy.types.RegionView3D
+) -> None:
+    chosen = shading.selected_studio_light
+    found = None if chosen is None else studio_pictures.harmonics(chosen.path)
+    rows[ROW["harmonics"] : ROW["harmonics"] + 9, :3] = PLAIN_ROOM if found is None else found
+    rows[ROW["harmonics"] : ROW["harmonics"] + 9, :3] *= shading.studiolight_intensity
+    world = _about_z(-shading.studiolight_rotate_z) @ np.array(view.view_matrix)[:3, :3].T
+    rows[ROW["world"] : ROW["world"] + 3, :3] = world.T  # columns
 
 
 def _put_studio(

@@ -51,6 +51,7 @@ class Preparation:
 
     def __init__(self) -> None:
         self._made: dict[Key, futures.Future[Prepared | None]] = {}
+        self._shown: dict[int, Prepared | None] = {}
         self._threads: futures.ThreadPoolExecutor | None = None
 
     @property
@@ -58,8 +59,11 @@ class Preparation:
         """Whether anything is still being made."""
         return any(not made.done() for made in self._made.values())
 
-    def get(self, data: bytes, time: float) -> Prepared | None:
-        """Give what was made of a network; None as long as it is not there, and where it cannot be."""
+    def get(self, data: bytes, time: float, owner: int) -> Prepared | None:
+        """Give what was made of a network; None where it cannot be.
+
+        As long as it is being made this is what `owner`, a mesh, had for the same moment before, if anything.
+        """
         key = (data, time)
         made = self._made.pop(key, None)
         if made is None:
@@ -67,13 +71,17 @@ class Preparation:
         self._made[key] = made  # the last in the order is the newest
         while len(self._made) > MOST_KEPT:
             self._made.pop(next(iter(self._made))).cancel()
-        if not made.done() or made.cancelled() or made.exception() is not None:
-            return None
-        return made.result()
+        if not made.done():
+            before = self._shown.get(owner)
+            return before if before is not None and before.time == time else None
+        found = None if made.cancelled() or made.exception() is not None else made.result()
+        self._shown[owner] = found
+        return found
 
     def clear(self) -> None:
         """Forget everything."""
         self._made.clear()
+        self._shown.clear()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
@@ -81,6 +89,8 @@ class Preparation:
     def _submit(self, data: bytes, time: float) -> futures.Future[Prepared | None]:
         if self._threads is None:
             self._threads = futures.ThreadPoolExecutor(1, thread_name_prefix="solid view")
+        for key in [key for key, made in self._made.items() if key[0] == data and not made.done()]:
+            self._made.pop(key).cancel()  # the timeline has moved on
         return self._threads.submit(prepare, data, time)
 
 

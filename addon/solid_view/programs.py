@@ -26,8 +26,8 @@ SHAPE_MEMBERS = (
     *("picture", "misc", f"planes[{MOST_PLANES}]"),
 )
 SHADING_MEMBERS = (
-    *("options", "ambient", "direction[4]", "diffuse[4]", "specular[4]", "harmonics[9]"),
-    *("eye", "source", "outline_width", "selected_color", "active_color"),
+    *("options", "ambient", "direction[4]", "diffuse[4]", "specular[4]", "harmonics[9]", "world[3]"),
+    *("eye", "source", "outline_width", "selected_color", "active_color", "edge_color"),
 )
 
 

@@ -6,7 +6,7 @@ import bpy
 import gpu
 import numpy as np
 
-from .lighting import ROW, shading_rows
+from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows
 from .prepared import Prepared, preparation
 from .programs import MOST_PLANES, draw_rectangle, shade_program
 from .rays import rays_of
@@ -46,8 +46,11 @@ class RegionDrawing:
         self.picture = TracedPicture()
         self._key: object = None
         self._shapes: list[ShapeDrawing] = []
+        self._shading: gpu.types.GPUUniformBuf | None = None
         self._palette_key: object = None
         self._palette: gpu.types.GPUTexture | None = None
+        self._matcap_picture: np.ndarray | None = None
+        self._matcap: gpu.types.GPUTexture | None = None
 
     def draw(self, context: bpy.types.Context) -> bool:
         """Draw; whether everything is traced and nothing more will come."""
@@ -56,7 +59,7 @@ class RegionDrawing:
             (shape, prepared)
             for shape in found
             if is_shown(shape, context)
-            and (prepared := preparation.get(shape.weights, shape.time)) is not None
+            and (prepared := preparation.get(shape.weights, shape.time, shape.mesh_uid)) is not None
         ]
         if not ready:
             return True
@@ -81,18 +84,29 @@ class RegionDrawing:
     def _shade(self, context: bpy.types.Context, finishes: list[Finish], size: tuple[int, int]) -> None:
         known, denser = self.picture.known, self.picture.denser
         assert known is not None
+        matcap = self._matcap_of(context)
         rows = shading_rows(context)
+        if rows[ROW["options"], 0] == MATCAP and matcap is None:
+            rows[ROW["options"], 0] = FLAT
         if denser is not None:
             done = denser.rows / denser.target.height
             rows[ROW["source"]] = (max(denser.scale, 1.0), done, *size)
         shader = shade_program()
         shader.bind()
-        shader.uniform_block("shading", uniform_buffer(rows))
+        self._shading = uniform_buffer(rows)  # it has to live until the GPU has drawn
+        shader.uniform_block("shading", self._shading)
         shader.uniform_sampler("known", known.target.texture_color)
         shader.uniform_sampler("denser", (denser or known).target.texture_color)
         shader.uniform_sampler("palette", self._palette_of(finishes))
-        shader.uniform_sampler("matcap", self._palette_of(finishes))
+        shader.uniform_sampler("matcap", matcap or self._palette_of(finishes))
         draw_rectangle(shader, (-1.0, -1.0), (1.0, 1.0))
+
+    def _matcap_of(self, context: bpy.types.Context) -> gpu.types.GPUTexture | None:
+        picture = matcap_of(context.space_data.shading)
+        if picture is not self._matcap_picture:
+            self._matcap_picture = picture
+            self._matcap = None if picture is None else texture(picture, "RGBA16F")
+        return self._matcap
 
     def _palette_of(self, finishes: list[Finish]) -> gpu.types.GPUTexture:
         if self._palette is None or self._palette_key != finishes:

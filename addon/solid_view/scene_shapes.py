@@ -25,6 +25,7 @@ class SceneShape:
     library: str | None  # path of the file it is linked from
     shown_by: str  # the object whose visibility counts: the instancer, if there is one
     shown_library: str | None
+    mesh_uid: int
     weights: bytes
     time: float
     world_from_object: np.ndarray  # (4, 4), for the object space the weights were fitted in
@@ -133,6 +134,7 @@ def _collect(depsgraph: bpy.types.Depsgraph) -> list[SceneShape]:
                 library=obj.library.filepath if obj.library else None,
                 shown_by=shown_by.name,
                 shown_library=shown_by.library.filepath if shown_by.library else None,
+                mesh_uid=obj.data.session_uid,
                 weights=data,
                 time=time_of(obj.data, depsgraph.scene) or 0.0,
                 world_from_object=np.array(instance.matrix_world @ applied, np.float64),

@@ -1,7 +1,7 @@
 """The traced picture of one 3D view: coarse at once, then full, then smooth at its edges, some rows in each redraw.
 
 What a pixel costs is measured on the first pictures, by waiting for the GPU, and now and then later; from then on each
-redraw traces as many pixels as fit `BUDGET_S`. A view that did not change traces nothing.
+redraw traces as many pixels as fit its time. A view that did not change traces nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from typing import Any
 
 import gpu
 
+from ...engine.protocol.weights import Architecture
 from .programs import draw_rectangle, march_program
 from .shape_uniforms import ShapeDrawing
 
-BUDGET_S = 0.04
+BUDGET_S = 0.04  # of a redraw in which the view changed
+REFINE_BUDGET_S = 0.1  # of one that refines: Blender's own drawing is the larger part where pixels are slow
+FEWEST = 2048  # pixels of a pass; smaller ones are all overhead
 FIRST_RATE = 1e5  # pixels a second, before any was measured: a software renderer's
 COARSEST = 8  # pixels a side
 SAMPLES = 2  # of a pixel along each axis, at its best
@@ -32,11 +35,27 @@ class Speed:
     def __init__(self) -> None:
         self.rate = FIRST_RATE
         self._passes = 0
+        self._warm: set[Architecture] = set()
 
     @property
     def budget(self) -> float:
-        """Pixels that one redraw may trace."""
-        return self.rate * BUDGET_S
+        """Pixels that a redraw with a new view may trace."""
+        return max(self.rate * BUDGET_S, FEWEST)
+
+    @property
+    def refine_budget(self) -> float:
+        """Pixels that a redraw of the same view may trace."""
+        return max(self.rate * REFINE_BUDGET_S, FEWEST)
+
+    def warm_up(self, framebuffer: Any, shapes: dict[Architecture, ShapeDrawing]) -> None:
+        """Let the driver compile what it has not drawn yet, so that this counts as no pixel's time."""
+        for architecture in shapes.keys() - self._warm:
+            shader = march_program(architecture)
+            shader.bind()
+            shapes[architecture].bind(shader, (1, 1), 1.0, None)
+            draw_rectangle(shader, (-1.0, -1.0), (-0.99, -0.99))
+            _finish(framebuffer)
+            self._warm.add(architecture)
 
     def begin(self, framebuffer: Any) -> float | None:
         """Give the time where this pass is to be measured."""
@@ -48,7 +67,7 @@ class Speed:
 
     def end(self, framebuffer: Any, begun: float | None, pixels: float) -> None:
         """Take a measured pass into account."""
-        if begun is None or pixels < 64:
+        if begun is None or pixels < 0.5 * FEWEST:
             return
         _finish(framebuffer)
         measured = pixels / max(time.perf_counter() - begun, 1e-5)
@@ -115,7 +134,7 @@ class TracedPicture:
         layer = self.denser
         width = self._size[0] * layer.scale * (EDGE_SHARE if layer.scale > 1.0 else 1.0)
         share = max((shape.width for shape in shapes), default=0.0) * max(len(shapes), 1)
-        rows = math.ceil(speed.budget / max(width * min(share, len(shapes)), 1.0))
+        rows = math.ceil(speed.refine_budget / max(width * min(share, len(shapes)), 1.0))
         self._pass(layer, shapes, min(layer.rows + max(rows, 1), layer.target.height), self.known)
 
     def _layer(self, scale: float) -> Layer:
@@ -136,6 +155,7 @@ class TracedPicture:
         smooths = layer.scale > 1.0 and coarser is not None
         with layer.target.bind():
             framebuffer = gpu.state.active_framebuffer_get()
+            speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
             begun = speed.begin(framebuffer)
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import bpy
-import numpy as np
+from bl_ext.user_default.neural_implicit.addon.preferences import addon_preferences
 from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_view
 from bl_ext.user_default.neural_implicit.addon.solid_view.traced_picture import speed
 
@@ -56,10 +56,14 @@ def main(inside):
     inside.shade("SOLID")
     aim(space.region_3d, "PERSP")
     space.region_3d.view_distance = DEFAULTS["zoom"]
+    for obj in bpy.data.objects:
+        if obj.pass_index in spot_scene.COLORS:
+            obj.data.materials[0].diffuse_color = (*spot_scene.COLORS[obj.pass_index], 1.0)
     neural = spot.data
     for variant in inside.arguments.get("variants", ["neural", "dense"]):
         if variant == "dense":
             spot_scene.replace_by_dense(spot, inside.arguments)
+        addon_preferences().draw_networks = variant != "proxy"
         for name, values in inside.arguments["shots"].items():
             begun = time.perf_counter()
             apply(space, spot, values)
