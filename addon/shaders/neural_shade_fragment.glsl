@@ -123,8 +123,9 @@ void main()
       ivec2 beside = clamp(ivec2(place) + ivec2(k == 0, k == 1) - ivec2(k == 2, k == 3), ivec2(0), textureSize(known, 0) - 1);
       vec4 there = texelFetch(known, beside, 0);
       if (there.z > 0.5 && there.w < 1.0 && abs(there.z - number) > 0.5 && sum.a < 1.0) {
-        sum += vec4(shading.edge_color.rgb, 1.0) * (1.0 - sum.a);
+        sum += shading.edge_color.a * vec4(shading.edge_color.rgb, 1.0) * (1.0 - sum.a);
         depth = min(depth, there.w);
+        break;
       }
     }
   }

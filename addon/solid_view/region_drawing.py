@@ -88,6 +88,8 @@ class RegionDrawing:
         rows = shading_rows(context)
         if rows[ROW["options"], 0] == MATCAP and matcap is None:
             rows[ROW["options"], 0] = FLAT
+        if known.scale < 1.0:  # lines around coarse pixels would be stairs
+            rows[ROW["outline_width"], 0] = rows[ROW["edge_color"], 3] = 0.0
         if denser is not None:
             done = denser.rows / denser.target.height
             rows[ROW["source"]] = (max(denser.scale, 1.0), done, *size)

@@ -104,7 +104,7 @@ class TracedPicture:
     @property
     def complete(self) -> bool:
         """Whether nothing is left to trace."""
-        return self.known is not None and self.denser is not None and self.denser.complete
+        return self.denser is not None and self.denser.scale == SAMPLES and self.denser.complete
 
     def trace(self, key: Hashable, size: tuple[int, int], shapes: list[ShapeDrawing]) -> None:
         """Trace what fits a redraw; `key` names all that the picture depends on."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 from bl_ext.user_default.neural_implicit.addon.preferences import addon_preferences
 from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_view
+from bl_ext.user_default.neural_implicit.addon.solid_view.region_drawing import RegionDrawing
 from bl_ext.user_default.neural_implicit.addon.solid_view.traced_picture import speed
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -74,12 +75,31 @@ def main(inside):
     inside.redraw()
     yield MOMENT_S
     yield inside.until(lambda: solid_view.complete, WAIT_S, "the last picture")
+    facts["draw_ms"] = yield from drawing_times(inside)
     redraws, stop = count_redraws()
     yield 1.0
     stop()
     facts["idle redraws"] = len(redraws)
     facts["rate"] = speed.rate
     return facts
+
+
+def drawing_times(inside):
+    """Give what drawing a complete picture takes of the main thread, in ms, over some redraws."""
+    draw, times = RegionDrawing.draw, []
+
+    def timed(self, context):
+        begun = time.thread_time()
+        complete = draw(self, context)
+        times.append(1000.0 * (time.thread_time() - begun))
+        return complete
+
+    RegionDrawing.draw = timed
+    for _ in range(30):
+        inside.redraw()
+        yield 0.02
+    RegionDrawing.draw = draw
+    return times
 
 
 DEFAULTS = {
