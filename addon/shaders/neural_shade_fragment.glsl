@@ -11,25 +11,33 @@ vec3 from_octahedron(vec2 place)
   return normalize(n);
 }
 
-// How the light of a wrapped lamp falls on a surface, seen from `eye`: diffuse, and a highlight around the half-way direction.
+float wrapped(float facing, float wrap)
+{
+  return clamp((facing + wrap) / ((1.0 + wrap) * (1.0 + wrap)), 0.0, 1.0);
+}
+
+// Light of four lamps on a surface seen from `eye`. A lamp's softness `wrap` spreads its diffuse light beyond the terminator and
+// turns its highlight around the half-way direction into a broad reflection; what is reflected is not scattered.
 vec3 studio_light(vec3 base, vec3 n, vec3 eye, float roughness, float metallic)
 {
-  vec3 diffuse = shading.ambient.rgb, mirrored = shading.ambient.rgb;
+  vec3 diffuse = shading.ambient.rgb, mirrored = shading.ambient.rgb, reflected = reflect(-eye, n);
   for (int k = 0; k < 4; k++) {
     vec3 to_light = shading.direction[k].xyz;
     float wrap = shading.direction[k].w, facing = dot(n, to_light);
-    diffuse += shading.diffuse[k].rgb * clamp((facing + wrap) / ((1.0 + wrap) * (1.0 + wrap)), 0.0, 1.0);
+    diffuse += shading.diffuse[k].rgb * wrapped(facing, wrap);
     float shininess = exp2(10.0 * (1.0 - roughness) * (1.0 - wrap) + 1.0);
     float half_way = clamp(dot(normalize(to_light + eye), n), 0.0, 1.0);
     float highlight = pow(half_way, shininess) * clamp(facing, 0.0, 1.0) * (0.125 * shininess + 1.0);
-    mirrored += shading.specular[k].rgb * highlight;
+    float broad = wrapped(dot(reflected, to_light), mix(wrap, 1.0, roughness));
+    mirrored += shading.specular[k].rgb * mix(highlight, broad, wrap * wrap);
   }
   if (shading.options.y < 0.5) {
     return base * diffuse;
   }
   float fresnel = exp2(-8.35 * clamp(dot(n, eye), 0.0, 1.0)) * (1.0 - roughness);
   vec3 reflectance = mix(mix(vec3(0.05), base, metallic), vec3(1.0), fresnel);
-  return base * (1.0 - metallic) * diffuse + reflectance * mirrored;
+  float scattered = (1.0 - metallic) * (1.0 - dot(reflectance, vec3(1.0 / 3.0)));
+  return base * scattered * diffuse + reflectance * mirrored;
 }
 
 // Irradiance over pi of nine spherical harmonics, by a direction in the view.
@@ -110,7 +118,6 @@ void main()
       depth = min(depth, traced.w);
     }
   }
-  sum *= shading.ambient.a;
   if (shading.outline_width.x > 0.5) {
     vec4 line = outline(ivec2(place), number, depth);
     if (line.w < 1.0) {

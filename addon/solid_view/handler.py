@@ -63,7 +63,7 @@ class SolidView:
     def _draw(self) -> None:
         context = bpy.context
         space, region = context.space_data, context.region
-        if self.problem or space.shading.type not in SHADINGS or not draws_networks():
+        if self.problem or not _is_drawn_here(space.shading) or not draws_networks():
             return
         key = region.as_pointer()
         if key not in self._regions:
@@ -124,6 +124,12 @@ def _regions() -> list[bpy.types.Region]:
         for region in area.regions
         if region.type == "WINDOW"
     ]
+
+
+def _is_drawn_here(shading: bpy.types.View3DShading) -> bool:
+    """Whether a view's shading has a depth of native meshes to be tested against; X-ray has none."""
+    xray = shading.type == "SOLID" and shading.show_xray and shading.xray_alpha < 1.0
+    return shading.type in SHADINGS and not xray
 
 
 def _redraw() -> None:

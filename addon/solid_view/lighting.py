@@ -48,7 +48,6 @@ def shading_rows(context: bpy.types.Context) -> np.ndarray:
         *(1.0 / window[0, 0], 1.0 / window[1, 1]),
         *(window[0, 2] / window[0, 0], window[1, 2] / window[1, 1]),
     )
-    rows[ROW["ambient"], 3] = shading.xray_alpha if shading.type == "SOLID" and shading.show_xray else 1.0
     if kind == STUDIO:
         _put_studio(rows, shading, preferences, view)
     if kind == ENVIRONMENT:
