@@ -15,7 +15,7 @@ from neural_implicit.addon.solid_view.network_rows import buffer_rows, packed_ro
 from neural_implicit.addon.solid_view.network_source import network_source
 
 HERE = Path(__file__).resolve().parent
-FLAGS = ("-O1", "-std=c++17", "-shared", "-fPIC", "-fsingle-precision-constant")
+FLAGS = ("-O0", "-std=c++17", "-shared", "-fPIC", "-fsingle-precision-constant")
 
 
 def evaluate(weights, points, time=0.0):
