@@ -1,6 +1,6 @@
 """The activations and their slopes as GLSL on four units at once; exponentials stay finite for any argument.
 
-`z` is the argument; in a slope `a` is the activation's value there. `engine/activations.py` is the reference.
+`z` is the argument; in a slope `a` is the activation's value there. `engine/network/activations.py` is the reference.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def _values(weights: NeuralWeights, points: FloatArray, time: float) -> FloatArr
 
 
 def _activate(name: str, z: FloatArray) -> FloatArray:
-    """Give the activation in float32; `engine/activations.py` is the reference."""
+    """Give the activation in float32; `engine/network/activations.py` is the reference."""
     with np.errstate(over="ignore", under="ignore"):
         result: FloatArray = _ACTIVATIONS[name](z)
     return result

@@ -8,7 +8,7 @@ from neural_implicit.addon.solid_view.network_rows import MOST_ROWS, packed_rows
 from neural_implicit.addon.solid_view.network_values import network_values
 from neural_implicit.engine.protocol.weights import Architecture as AddonArchitecture
 
-from engine.field import Field
+from engine.network.field import Field
 from engine.protocol.weights import Activation, Architecture
 from tests.addon import glsl_twin
 from tests.engine.networks import octahedron, random_network

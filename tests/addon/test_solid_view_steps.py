@@ -6,7 +6,7 @@ from neural_implicit.addon.solid_view.network_values import network_values
 from neural_implicit.addon.solid_view.step_bytes import FAR, RESOLUTION, step_bytes
 from neural_implicit.engine.protocol.weights import NeuralWeights as AddonWeights
 
-from engine.field import Field
+from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from tests.blender.spot import WEIGHTS
 from tests.engine.networks import octahedron, random_network, trained
