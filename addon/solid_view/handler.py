@@ -50,7 +50,7 @@ class SolidView:
         self._regions.clear()
         self._waiting.clear()
         self.problem = ""
-        scene_shapes.forget()
+        scene_shapes.forget(geometry=True)
         preparation.clear()
         uploads.clear()
         studio_pictures.clear()
@@ -138,8 +138,11 @@ def _redraw() -> None:
 
 
 @persistent
-def _scene_changed(*_: object) -> None:
-    scene_shapes.forget()
+def _scene_changed(*arguments: object) -> None:
+    """Called with the scene and the evaluated one; after loading and undo with less, and then all may have changed."""
+    graphs = [argument for argument in arguments if isinstance(argument, bpy.types.Depsgraph)]
+    updates = [update for graph in graphs for update in graph.updates]
+    scene_shapes.forget(geometry=not graphs or any(update.is_updated_geometry for update in updates))
 
 
 HANDLERS = ("depsgraph_update_post", "frame_change_post", "load_post", "undo_post", "redo_post")

@@ -47,17 +47,41 @@ class SceneShapes:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, str], list[SceneShape]] = {}
+        self._meshes: dict[int, tuple[bytes | None, mathutils.Matrix]] = {}  # by session_uid
 
-    def forget(self) -> None:
-        """Read the scene again at the next drawing."""
+    def forget(self, geometry: bool) -> None:
+        """Read the scene again at the next drawing; its meshes as well, where `geometry` has changed."""
         self._known.clear()
+        if geometry:
+            self._meshes.clear()
 
     def of(self, depsgraph: bpy.types.Depsgraph) -> list[SceneShape]:
         """Give the shapes of an evaluated scene."""
         key = (depsgraph.scene.session_uid, depsgraph.view_layer.name)
         if key not in self._known:
-            self._known[key] = _collect(depsgraph)
+            self._known[key] = self._collect(depsgraph)
         return self._known[key]
+
+    def _collect(self, depsgraph: bpy.types.Depsgraph) -> list[SceneShape]:
+        if not any(self._mesh(mesh)[0] is not None for mesh in bpy.data.meshes):
+            return []
+        shapes = []
+        for instance in depsgraph.object_instances:
+            obj = instance.object.original
+            if obj.type != "MESH" or obj.data is None:
+                continue
+            data, applied = self._mesh(obj.data)
+            if data is not None:
+                shapes.append(_shape(instance, obj, data, applied, depsgraph.scene))
+        return shapes
+
+    def _mesh(self, mesh: bpy.types.Mesh) -> tuple[bytes | None, mathutils.Matrix]:
+        """Give a mesh's weights, if it has any, and the transform that was applied to it."""
+        if mesh.session_uid not in self._meshes:
+            data = weights_of(mesh)
+            applied = np.eye(4) if data is None else applied_transform(mesh)
+            self._meshes[mesh.session_uid] = data, mathutils.Matrix(applied.tolist())
+        return self._meshes[mesh.session_uid]
 
 
 scene_shapes = SceneShapes()
@@ -117,27 +141,21 @@ def _selected(shape: SceneShape, context: bpy.types.Context) -> int:
     return 2 if context.view_layer.objects.active == shown_by else 1
 
 
-def _collect(depsgraph: bpy.types.Depsgraph) -> list[SceneShape]:
-    if not any(weights_of(mesh) is not None for mesh in bpy.data.meshes):
-        return []
-    shapes = []
-    for instance in depsgraph.object_instances:
-        obj = instance.object.original
-        data = weights_of(obj.data) if obj.type == "MESH" and obj.data is not None else None
-        if data is None:
-            continue
-        shown_by = instance.parent.original if instance.is_instance and instance.parent else obj
-        applied = mathutils.Matrix(applied_transform(obj.data).tolist())
-        shapes.append(
-            SceneShape(
-                name=obj.name,
-                library=obj.library.filepath if obj.library else None,
-                shown_by=shown_by.name,
-                shown_library=shown_by.library.filepath if shown_by.library else None,
-                mesh_uid=obj.data.session_uid,
-                weights=data,
-                time=time_of(obj.data, depsgraph.scene) or 0.0,
-                world_from_object=np.array(instance.matrix_world @ applied, np.float64),
-            )
-        )
-    return shapes
+def _shape(
+    instance: bpy.types.DepsgraphObjectInstance,
+    obj: bpy.types.Object,
+    data: bytes,
+    applied: mathutils.Matrix,
+    scene: bpy.types.Scene,
+) -> SceneShape:
+    shown_by = instance.parent.original if instance.is_instance and instance.parent else obj
+    return SceneShape(
+        name=obj.name,
+        library=obj.library.filepath if obj.library else None,
+        shown_by=shown_by.name,
+        shown_library=shown_by.library.filepath if shown_by.library else None,
+        mesh_uid=obj.data.session_uid,
+        weights=data,
+        time=time_of(obj.data, scene) or 0.0,
+        world_from_object=np.array(instance.matrix_world @ applied, np.float64),
+    )
