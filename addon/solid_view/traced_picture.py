@@ -24,6 +24,7 @@ FEWEST = 2048  # pixels of a pass; smaller ones are all overhead
 FIRST_RATE = 1e5  # pixels a second, before any was measured: a software renderer's
 COARSEST = 8  # pixels a side
 SAMPLES = 2  # of a pixel along each axis, at its best
+MOST_SMOOTH = 1 << 21  # pixels of a view whose edges are smoothed: 160 MB
 EDGE_SHARE = 0.2  # of the pixels, about, that lie on edges and are traced again
 MEASURED_FIRST, MEASURED_EACH = 12, 64  # passes
 BACKGROUND = (0.0, 0.0, 0.0, 1.0)
@@ -55,6 +56,7 @@ class Speed:
             shapes[architecture].bind(shader, (1, 1), 1.0, None)
             draw_rectangle(shader, (-1.0, -1.0), (-0.99, -0.99))
             _finish(framebuffer)
+            framebuffer.clear(color=BACKGROUND, depth=1.0)  # a new network begins a new picture
             self._warm.add(architecture)
 
     def begin(self, framebuffer: Any) -> float | None:
@@ -104,7 +106,12 @@ class TracedPicture:
     @property
     def complete(self) -> bool:
         """Whether nothing is left to trace."""
-        return self.denser is not None and self.denser.scale == SAMPLES and self.denser.complete
+        newest = self.denser or self.known
+        return newest is not None and newest.scale == self._best_scale and newest.complete
+
+    @property
+    def _best_scale(self) -> float:
+        return float(SAMPLES if self._size[0] * self._size[1] <= MOST_SMOOTH else 1)
 
     def trace(self, key: Hashable, size: tuple[int, int], shapes: list[ShapeDrawing]) -> None:
         """Trace what fits a redraw; `key` names all that the picture depends on."""
@@ -130,7 +137,7 @@ class TracedPicture:
             self.known, self.denser = self.denser, None
         assert self.known is not None
         if self.denser is None:
-            self.denser = self._layer(1.0 if self.known.scale < 1.0 else float(SAMPLES))
+            self.denser = self._layer(1.0 if self.known.scale < 1.0 else self._best_scale)
         layer = self.denser
         width = self._size[0] * layer.scale * (EDGE_SHARE if layer.scale > 1.0 else 1.0)
         share = max((shape.width for shape in shapes), default=0.0) * max(len(shapes), 1)
