@@ -56,15 +56,15 @@ class SolidView:
         studio_pictures.clear()
         forget_programs()
 
-    def retry(self) -> None:
-        """Try again after a problem."""
-        self.problem = ""
-
     def _draw(self) -> None:
         context = bpy.context
         space, region = context.space_data, context.region
-        if self.problem or not _is_drawn_here(space.shading) or not draws_networks():
-            return
+        if not draws_networks():
+            self.problem = ""  # switched on again it is tried again
+        elif not self.problem and _is_drawn_here(space.shading):
+            self._draw_region(context, region)
+
+    def _draw_region(self, context: bpy.types.Context, region: bpy.types.Region) -> None:
         key = region.as_pointer()
         if key not in self._regions:
             self._forget_closed()

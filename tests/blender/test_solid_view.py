@@ -11,6 +11,7 @@ SHOTS = {
     "ortho": {"perspective": "ORTHO"},
     "negative": {"scale": [-1.2, 0.7, 1.0]},
     "selected": {"selected": True, "overlays": True},
+    "hidden": {"hide": True},
 }
 BORDER_PX = (
     2  # Blender smooths its silhouettes over a pixel on either side; the drawn surface covers it, or not
@@ -85,6 +86,20 @@ def test_selection_is_outlined(pictures):
         orange[name] = (np.abs(picture - (1.0, 0.6, 0.2)).max(axis=2) < 0.2).sum()
     assert orange["dense"] > 200
     assert 0.7 < orange["neural"] / orange["dense"] < 1.5
+
+
+def test_what_is_hidden_is_not_drawn(pictures):
+    _, shown = pictures
+    assert (kinds(shown["hidden_neural"]) == 1).sum() == 0
+    assert (kinds(shown["hidden_neural"]) == 3).sum() > 1000
+
+
+def test_a_driver_that_refuses_the_shader_is_told_once_and_tried_again_when_asked(pictures):
+    refused = pictures[0]["refused"]
+    assert len(refused["told"]) == 1
+    assert refused["told"][0] == refused["problem"] and "proxies are drawn" in refused["problem"]
+    assert refused["traced"] == 0
+    assert refused["problem after"] == "" and refused["traced after"] > 0
 
 
 def test_a_view_at_rest_draws_nothing(pictures):

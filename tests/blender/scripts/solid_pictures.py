@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 from bl_ext.user_default.neural_implicit.addon.preferences import addon_preferences
+from bl_ext.user_default.neural_implicit.addon.solid_view import handler, programs
 from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_view
 from bl_ext.user_default.neural_implicit.addon.solid_view.region_drawing import RegionDrawing
 from bl_ext.user_default.neural_implicit.addon.solid_view.traced_picture import speed
@@ -81,6 +82,7 @@ def main(inside):
     stop()
     facts["idle redraws"] = len(redraws)
     facts["rate"] = speed.rate
+    facts["refused"] = yield from refused(inside, spot)
     return facts
 
 
@@ -100,6 +102,25 @@ def drawing_times(inside):
         yield 0.02
     RegionDrawing.draw = draw
     return times
+
+
+def refused(inside, spot):
+    """Let the driver refuse the shader; give what the user is told, how often, and what is told after another try."""
+    told, announce, source = [], handler.announce, programs.network_source
+    handler.announce = lambda level, text: told.append(text)
+    programs.forget_programs()
+    programs.network_source = lambda arch: "no GLSL"
+    for scale in (1.1, 1.2, 1.3):
+        spot.scale = (scale, scale, scale)
+        yield MOMENT_S
+    facts = {"told": told, "problem": solid_view.problem, "traced": len(solid_view._regions)}
+    handler.announce, programs.network_source = announce, source
+    for choice in (False, True):
+        addon_preferences().draw_networks = choice
+        inside.redraw()
+        yield MOMENT_S
+    yield inside.until(lambda: solid_view.complete, WAIT_S, "the picture after another try")
+    return facts | {"problem after": solid_view.problem, "traced after": len(solid_view._regions)}
 
 
 DEFAULTS = {
