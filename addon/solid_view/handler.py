@@ -59,13 +59,16 @@ class SolidView:
     def _draw(self) -> None:
         context = bpy.context
         space, region = context.space_data, context.region
+        key = region.as_pointer()
+        self._waiting.discard(key)
         if not draws_networks():
             self.problem = ""  # switched on again it is tried again
-        elif not self.problem and _is_drawn_here(space.shading):
-            self._draw_region(context, region)
+        if not self.problem and draws_networks() and _is_drawn_here(space.shading):
+            self._draw_region(context, key)
+        else:
+            self._regions.pop(key, None)
 
-    def _draw_region(self, context: bpy.types.Context, region: bpy.types.Region) -> None:
-        key = region.as_pointer()
+    def _draw_region(self, context: bpy.types.Context, key: int) -> None:
         if key not in self._regions:
             self._forget_closed()
             self._regions[key] = RegionDrawing()
@@ -74,7 +77,6 @@ class SolidView:
         except Exception as error:  # of a driver: any kind; once, and never again in this session
             self._fail(error)
             return
-        self._waiting.discard(key)
         if not complete:
             self._waiting.add(key)
         self._awaited_networks |= preparation.pending
