@@ -26,7 +26,7 @@ SHAPES = [
     {"width": 16, "depth": 4, "encoding": "fourier", "fourier_features": 5, "skips": (2,)},
     {"inputs": 4, "width": 8, "depth": 2},
     {"inputs": 4, "width": 8, "depth": 3, "skips": (1,), "encoding": "fourier", "fourier_features": 3},
-    {"width": 64, "depth": 8},  # more than one uniform buffer
+    {"width": 48, "depth": 9},  # more than one uniform buffer
 ]
 
 
