@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import bpy
@@ -36,7 +37,7 @@ class Finish:
     """How a shape is coloured."""
 
     color: tuple[float, float, float]
-    roughness: float = 0.4
+    roughness: float = math.sqrt(0.4)  # Solid shading takes the square root of a material's
     metallic: float = 0.0
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     selected: int = 0  # 1; 2: the active one
@@ -127,7 +128,7 @@ def finish_of(shape: SceneShape, context: bpy.types.Context) -> Finish:
     if shading.color_type == "MATERIAL" and material is not None:
         return Finish(
             color=tuple(material.diffuse_color)[:3],
-            roughness=material.roughness,
+            roughness=math.sqrt(material.roughness),
             metallic=material.metallic,
             selected=selected,
         )
