@@ -12,6 +12,7 @@ from .studio_pictures import studio_pictures
 
 FLAT, STUDIO, MATCAP, ENVIRONMENT = range(4)
 NUM_LIGHTS = 4
+OUTLINE_PX = 2  # wide, as Blender draws it
 EDGE_OPACITY = 0.5  # of the line that Solid shading draws around objects
 # A plain room where the studio's picture cannot be read: brighter from above (irradiance over pi, by direction).
 PLAIN_ROOM = ((0.55, 0.55, 0.55), (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), *(((0.0, 0.0, 0.0),) * 6))
@@ -58,7 +59,7 @@ def shading_rows(context: bpy.types.Context) -> np.ndarray:
     if kind != ENVIRONMENT and shading.show_object_outline:
         rows[ROW["edge_color"]] = (*shading.object_outline_color, EDGE_OPACITY)
     if space.overlay.show_overlays and space.overlay.show_outline_selected:
-        rows[ROW["outline_width"], 0] = max(1.0, round(preferences.system.pixel_size))
+        rows[ROW["outline_width"], 0] = OUTLINE_PX * max(1.0, round(preferences.system.pixel_size))
     return rows
 
 
