@@ -20,6 +20,7 @@ from . import (
     weights_export,
     weights_import,
 )
+from .solid_view import handler as solid_view_handler
 
 MODULES = (
     properties,
@@ -38,4 +39,5 @@ MODULES = (
     moving_proxy,
     standby,
     render_engine,
+    solid_view_handler,
 )

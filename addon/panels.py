@@ -21,9 +21,11 @@ from .neural_object import (
     state_of,
     weights_of,
 )
-from .preferences import draw_engine_state
+from .preferences import addon_preferences, draw_engine_state
 from .progress_text import detail_texts, fraction, phase_text, report_rows
 from .properties import ACTIVATION_NAMES, scene_settings
+from .solid_view.handler import solid_view
+from .solid_view.network_rows import too_large
 from .source_watch import is_outdated, source_of
 from .standby import standby
 from .text_lines import draw_text
@@ -85,6 +87,7 @@ class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
         _draw_rows(layout, rows + report_rows(report, len(packed)))
         for warning in report.get("warnings", []):
             draw_text(layout, str(warning), context, icon="ERROR")
+        _draw_drawing(layout, architecture, context)
 
 
 class NEURAL_IMPLICIT_PT_engine(_Panel, bpy.types.Panel):
@@ -169,6 +172,21 @@ def _draw_state(layout: bpy.types.UILayout, mesh: bpy.types.Mesh, context: bpy.t
         "object.convert_to_neural_implicit", text="Convert Again", icon="FILE_REFRESH", depress=outdated
     )
     again.replace = True
+
+
+def _draw_drawing(
+    layout: bpy.types.UILayout, architecture: Architecture | None, context: bpy.types.Context
+) -> None:
+    """Draw the switch for Solid shading, and why the proxy is shown where it is."""
+    preferences = addon_preferences()
+    if preferences is None:
+        return
+    layout.prop(preferences, "draw_networks")
+    if not preferences.draw_networks or architecture is None:
+        return
+    why = too_large(architecture) or solid_view.problem
+    if why:
+        draw_text(layout, why, context, icon="INFO")
 
 
 def _draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:

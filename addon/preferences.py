@@ -15,6 +15,25 @@ def _look_again(preferences: bpy.types.AddonPreferences, context: bpy.types.Cont
     status.refresh()
 
 
+def addon_preferences() -> bpy.types.AddonPreferences | None:
+    """Give the preferences; None where Blender has not loaded them."""
+    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
+    return None if addon is None else addon.preferences
+
+
+def draws_networks() -> bool:
+    """Whether Solid and Material Preview shading draw the networks themselves."""
+    preferences = addon_preferences()
+    return preferences is None or preferences.draw_networks
+
+
+def _redraw_views(_preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     """What belongs to this computer and not to a file."""
 
@@ -37,6 +56,13 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     show_packages: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Packages", description="Show the installed packages and their versions", options={"SKIP_SAVE"}
     )
+    draw_networks: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Draw Networks in Solid Shading",
+        description="Draw neural objects in Solid and Material Preview shading as what they are, evaluated on the graphics "
+        "card; without it the proxy is shown there",
+        default=True,
+        update=_redraw_views,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the installed engine, the settings, and what works with the engine that is used."""
@@ -51,6 +77,7 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
                 draw_packages(layout, status.installed, context)
         layout.prop(self, "engine_python")
         layout.prop(self, "keep_engine_ready")
+        layout.prop(self, "draw_networks")
         draw_used_engine(layout, context)
 
 

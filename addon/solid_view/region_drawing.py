@@ -1,0 +1,148 @@
+"""What is drawn over one region of a 3D view: its traced picture, in the colours of its shading."""
+
+from __future__ import annotations
+
+import bpy
+import gpu
+import numpy as np
+
+from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows
+from .prepared import Prepared, preparation
+from .programs import MOST_PLANES, draw_rectangle, shade_program
+from .rays import rays_of
+from .scene_shapes import Finish, SceneShape, finish_of, is_shown, scene_shapes
+from .shape_uniforms import ShapeDrawing, UploadedNetwork, texture, uniform_buffer
+from .traced_picture import TracedPicture
+
+MOST_UPLOADED = 64
+
+
+class Uploads:
+    """Networks on the GPU, those of all views; the newest are kept."""
+
+    def __init__(self) -> None:
+        self._networks: dict[Prepared, UploadedNetwork] = {}
+
+    def get(self, prepared: Prepared) -> UploadedNetwork:
+        """Give a network, uploaded now where it is not yet there."""
+        network = self._networks.pop(prepared, None) or UploadedNetwork(prepared)
+        self._networks[prepared] = network
+        while len(self._networks) > MOST_UPLOADED:
+            self._networks.pop(next(iter(self._networks)))
+        return network
+
+    def clear(self) -> None:
+        """Free them."""
+        self._networks.clear()
+
+
+uploads = Uploads()
+
+
+class RegionDrawing:
+    """One region."""
+
+    def __init__(self) -> None:
+        self.picture = TracedPicture()
+        self._key: object = None
+        self._shapes: list[ShapeDrawing] = []
+        self._shading: gpu.types.GPUUniformBuf | None = None
+        self._palette_key: object = None
+        self._palette: gpu.types.GPUTexture | None = None
+        self._matcap_picture: np.ndarray | None = None
+        self._matcap: gpu.types.GPUTexture | None = None
+
+    def draw(self, context: bpy.types.Context) -> bool:
+        """Draw; whether everything is traced and nothing more will come."""
+        found = scene_shapes.of(context.evaluated_depsgraph_get())
+        ready = [
+            (shape, prepared)
+            for shape in found
+            if is_shown(shape, context)
+            and (prepared := preparation.get(shape.weights, shape.time, shape.mesh_uid)) is not None
+        ]
+        if not ready:
+            return True
+        size = (context.region.width, context.region.height)
+        key = _key(context, ready)
+        if key != self._key:
+            self._key, self._shapes = key, _drawings(context, ready)
+        depth_test, depth_mask = gpu.state.depth_test_get(), gpu.state.depth_mask_get()
+        blend = gpu.state.blend_get()
+        try:
+            self.picture.trace(key, size, self._shapes)
+            gpu.state.depth_test_set("LESS_EQUAL")
+            gpu.state.depth_mask_set(True)
+            gpu.state.blend_set("ALPHA_PREMULT")
+            self._shade(context, [finish_of(shape, context) for shape, _ in ready], size)
+        finally:
+            gpu.state.blend_set(blend)
+            gpu.state.depth_mask_set(depth_mask)
+            gpu.state.depth_test_set(depth_test)
+        return self.picture.complete
+
+    def _shade(self, context: bpy.types.Context, finishes: list[Finish], size: tuple[int, int]) -> None:
+        known, denser = self.picture.known, self.picture.denser
+        assert known is not None
+        matcap = self._matcap_of(context)
+        rows = shading_rows(context)
+        if rows[ROW["options"], 0] == MATCAP and matcap is None:
+            rows[ROW["options"], 0] = FLAT
+        if known.scale < 1.0:  # lines around coarse pixels would be stairs
+            rows[ROW["outline_width"], 0] = rows[ROW["edge_color"], 3] = 0.0
+        if denser is not None:
+            done = denser.rows / denser.target.height
+            rows[ROW["source"]] = (max(denser.scale, 1.0), done, *size)
+        shader = shade_program()
+        shader.bind()
+        self._shading = uniform_buffer(rows)  # it has to live until the GPU has drawn
+        shader.uniform_block("shading", self._shading)
+        shader.uniform_sampler("known", known.target.texture_color)
+        shader.uniform_sampler("denser", (denser or known).target.texture_color)
+        shader.uniform_sampler("palette", self._palette_of(finishes))
+        shader.uniform_sampler("matcap", matcap or self._palette_of(finishes))
+        draw_rectangle(shader, (-1.0, -1.0), (1.0, 1.0))
+
+    def _matcap_of(self, context: bpy.types.Context) -> gpu.types.GPUTexture | None:
+        picture = matcap_of(context.space_data.shading)
+        if picture is not self._matcap_picture:
+            self._matcap_picture = picture
+            self._matcap = None if picture is None else texture(picture, "RGBA16F")
+        return self._matcap
+
+    def _palette_of(self, finishes: list[Finish]) -> gpu.types.GPUTexture:
+        if self._palette is None or self._palette_key != finishes:
+            rows = np.zeros((len(finishes) + 1, 4, 4))
+            for number, finish in enumerate(finishes, 1):
+                rows[number, 0, :3] = finish.color
+                rows[number, 1, :2] = finish.roughness, finish.metallic
+                rows[number, 2, 0] = finish.selected
+                rows[number, 3, :3] = finish.emission
+            self._palette, self._palette_key = texture(rows, "RGBA32F"), finishes
+        return self._palette
+
+
+def _key(context: bpy.types.Context, ready: list[tuple[SceneShape, Prepared]]) -> object:
+    """Name all that the traced picture depends on."""
+    view, region = context.region_data, context.region
+    camera = tuple(np.array(view.view_matrix).ravel()), tuple(np.array(view.window_matrix).ravel())
+    shapes = tuple((id(prepared), shape.world_from_object.tobytes()) for shape, prepared in ready)
+    planes = np.array(view.clip_planes).tobytes() if view.use_clip_planes else b""
+    return camera, region.width, region.height, shapes, planes
+
+
+def _drawings(context: bpy.types.Context, ready: list[tuple[SceneShape, Prepared]]) -> list[ShapeDrawing]:
+    view = context.region_data
+    view_matrix, window = np.array(view.view_matrix, np.float64), np.array(view.window_matrix, np.float64)
+    planes = (
+        np.array(view.clip_planes, np.float64)[:MOST_PLANES] if view.use_clip_planes else np.zeros((0, 4))
+    )
+    drawings = []
+    for number, (shape, prepared) in enumerate(ready, 1):
+        world_from_unit = shape.world_from_object @ prepared.object_from_unit
+        if abs(np.linalg.det(world_from_unit[:3, :3])) < 1e-30:
+            continue  # scaled to nothing
+        box = np.array([prepared.steps.box_low, prepared.steps.box_high])
+        rays = rays_of(view_matrix, window, world_from_unit, box)
+        drawings.append(ShapeDrawing(uploads.get(prepared), rays, number, planes @ world_from_unit))
+    return drawings

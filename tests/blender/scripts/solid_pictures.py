@@ -1,0 +1,163 @@
+"""Shades the spot scene in Solid and Material Preview in a window, with the network and with its dense mesh."""
+
+import sys
+import time
+from pathlib import Path
+
+import bpy
+from bl_ext.user_default.neural_implicit.addon.preferences import addon_preferences
+from bl_ext.user_default.neural_implicit.addon.solid_view import handler, programs
+from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_view
+from bl_ext.user_default.neural_implicit.addon.solid_view.region_drawing import RegionDrawing
+from bl_ext.user_default.neural_implicit.addon.solid_view.traced_picture import speed
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import spot_scene
+from viewport_pictures import aim, count_redraws
+
+MOMENT_S = 0.5
+WAIT_S = 200.0
+
+
+def settle(inside, name):
+    """Wait until the picture is complete, and take a screenshot."""
+    inside.redraw()
+    yield MOMENT_S
+    yield inside.until(lambda: solid_view.complete or solid_view.problem, WAIT_S, f"the picture {name}")
+    yield MOMENT_S
+    inside.screenshot(name)
+    if solid_view.problem:
+        raise AssertionError(solid_view.problem)
+
+
+def shrink(inside):
+    """Make the largest 3D view a small one: software OpenGL draws each pixel on the processor."""
+    for direction in ("VERTICAL", "HORIZONTAL"):
+        with inside.in_view():
+            bpy.ops.screen.area_split(direction=direction, factor=0.55)
+        yield MOMENT_S
+        smaller = min(views(), key=lambda area: area.width * area.height)
+        smaller.type = "CONSOLE"
+        yield MOMENT_S
+
+
+def views():
+    return [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "VIEW_3D"]
+
+
+def main(inside):
+    spot = spot_scene.build(inside.arguments)
+    bpy.context.scene.render.engine = inside.arguments.get("engine", "BLENDER_WORKBENCH")
+    yield from shrink(inside)
+    _, _, region, space = inside.view()
+    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
+    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
+    yield MOMENT_S
+    facts = {"region": [region.x, region.y, region.width, region.height], "times": {}, "drawn": {}}
+    inside.shade("SOLID")
+    aim(space.region_3d, "PERSP")
+    space.region_3d.view_distance = DEFAULTS["zoom"]
+    for obj in bpy.data.objects:
+        if obj.pass_index in spot_scene.COLORS:
+            obj.data.materials[0].diffuse_color = (*spot_scene.COLORS[obj.pass_index], 1.0)
+    neural = spot.data
+    for variant in inside.arguments.get("variants", ["neural", "dense"]):
+        if variant == "dense":
+            spot_scene.replace_by_dense(spot, inside.arguments)
+        addon_preferences().draw_networks = variant != "proxy"
+        for name, values in inside.arguments["shots"].items():
+            begun = time.perf_counter()
+            apply(space, spot, values)
+            yield from settle(inside, f"{name}_{variant}")
+            facts["times"][f"{name}_{variant}"] = time.perf_counter() - begun
+            apply(space, spot, {key: value for key, value in DEFAULTS.items() if key in values})
+    spot.data = neural
+    inside.redraw()
+    yield MOMENT_S
+    yield inside.until(lambda: solid_view.complete, WAIT_S, "the last picture")
+    facts["draw_ms"] = yield from drawing_times(inside)
+    redraws, stop = count_redraws()
+    yield 1.0
+    stop()
+    facts["idle redraws"] = len(redraws)
+    facts["rate"] = speed.rate
+    facts["refused"] = yield from refused(inside, spot)
+    return facts
+
+
+def drawing_times(inside):
+    """Give what drawing a complete picture takes of the main thread, in ms, over some redraws."""
+    draw, times = RegionDrawing.draw, []
+
+    def timed(self, context):
+        begun = time.thread_time()
+        complete = draw(self, context)
+        times.append(1000.0 * (time.thread_time() - begun))
+        return complete
+
+    RegionDrawing.draw = timed
+    for _ in range(30):
+        inside.redraw()
+        yield 0.02
+    RegionDrawing.draw = draw
+    return times
+
+
+def refused(inside, spot):
+    """Let the driver refuse the shader; give what the user is told, how often, and what is told after another try."""
+    told, announce, source = [], handler.announce, programs.network_source
+    handler.announce = lambda level, text: told.append(text)
+    programs.forget_programs()
+    programs.network_source = lambda arch: "no GLSL"
+    for scale in (1.1, 1.2, 1.3):
+        spot.scale = (scale, scale, scale)
+        yield MOMENT_S
+    facts = {"told": told, "problem": solid_view.problem, "traced": len(solid_view._regions)}
+    handler.announce, programs.network_source = announce, source
+    for choice in (False, True):
+        addon_preferences().draw_networks = choice
+        inside.redraw()
+        yield MOMENT_S
+    yield inside.until(lambda: solid_view.complete, WAIT_S, "the picture after another try")
+    return facts | {"problem after": solid_view.problem, "traced after": len(solid_view._regions)}
+
+
+DEFAULTS = {
+    "color_type": "MATERIAL",
+    "light": "STUDIO",
+    "shading": "SOLID",
+    "perspective": "PERSP",
+    "scale": (1.0, 1.0, 1.0),
+    "xray": False,
+    "selected": False,
+    "overlays": False,
+    "hide": False,
+    "zoom": 3.2,
+}
+
+
+def apply(space, spot, values):
+    shading, region_view = space.shading, space.region_3d
+    for key, value in values.items():
+        if key in ("color_type", "light"):
+            setattr(shading, key, value)
+        elif key == "shading":
+            shading.type = value
+        elif key == "perspective":
+            aim(region_view, value)
+            region_view.view_distance = DEFAULTS["zoom"]
+        elif key == "scale":
+            spot.scale = value
+        elif key == "xray":
+            shading.show_xray = value
+        elif key == "selected":
+            bpy.ops.object.select_all(action="DESELECT")
+            spot.select_set(value)
+            bpy.context.view_layer.objects.active = spot
+        elif key == "overlays":
+            space.overlay.show_overlays = value
+        elif key == "hide":
+            spot.hide_viewport = value
+        elif key == "zoom":
+            region_view.view_distance = value
