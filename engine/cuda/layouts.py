@@ -1,4 +1,4 @@
-"""The structs that kernels read, as NumPy types: `layouts.cuh` and `scene_layouts.cuh` in Python.
+"""The structs that kernels read, as NumPy types: what `layouts.cuh` and the other `*_layouts.cuh` say, in Python.
 
 A test compares every size and offset with what the compiler says. Pointers are addresses in the device's memory; a field
 that a kernel may do without is 0.
@@ -194,6 +194,19 @@ NORMALS_ARGUMENTS = _struct(
         for name in ("network_number", "scratch_in_shared", "weights_in_shared", "scratch_floats")
     ),
 )
+ACTIVATION_BOUNDS = _struct(
+    *((name, "f4") for name in ("second", "third", "fourth", "least_slope", "most_slope", "error"))
+)
+CERTIFY_ARGUMENTS = _struct(
+    *((name, POINTER) for name in ("hidden", "encoded", "biases", "last", "phases", "references", "first")),
+    *((name, POINTER) for name in ("centres", "values", "radii", "bounds", "errors", "queue", "scratch")),
+    ("sees", "u8"),
+    ("hidden_bounds", ACTIVATION_BOUNDS),
+    ("sine_bounds", ACTIVATION_BOUNDS),
+    *((name, "f4") for name in ("last_bias", "time", "half")),
+    *((name, "i4") for name in ("width", "size", "depth", "inputs", "features", "activation")),
+    *((name, "i4") for name in ("output_activation", "num_blocks", "warp_floats")),
+)
 STRUCTS: dict[str, np.dtype[np.void]] = {
     "Network": NETWORK,
     "Grid": GRID,
@@ -212,4 +225,6 @@ STRUCTS: dict[str, np.dtype[np.void]] = {
     "MeshSurface": MESH_SURFACE,
     "Frame": FRAME,
     "NormalsArguments": NORMALS_ARGUMENTS,
+    "ActivationBounds": ACTIVATION_BOUNDS,
+    "CertifyArguments": CERTIFY_ARGUMENTS,
 }

@@ -99,6 +99,18 @@ NI PerLane<int> reserve(int* queue, const PerLane<int>& wanted)
     return place;
 }
 
+// The next place of a queue, for the warp as a whole.
+NI int next_of(int32_t* queue)
+{
+#ifdef __CUDA_ARCH__
+    int place = 0;
+    if ((threadIdx.x & 31) == 0) place = atomicAdd(queue, 1);
+    return __shfl_sync(NI_FULL, place, 0);
+#else
+    return (*queue)++;
+#endif
+}
+
 // ---- half precision
 
 NI uint32_t half_bits(float x)

@@ -12,7 +12,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,10 +41,26 @@ BATCHES_AT_ONCE = 64  # of one call; threads take turns
 NUM_THREADS = os.cpu_count() or 1
 
 
+class Bounder(Protocol):
+    """Bounds a network in cells, wherever: `certified_bounds.certify` without its first argument."""
+
+    def __call__(
+        self,
+        references: Any,
+        first: Any,
+        centres: Any,
+        half: float,
+        *out: Any,
+    ) -> None:
+        """Fill the last four arrays, `out`."""
+        ...
+
+
 def certified_cells(
     weights: NeuralWeights,
     time_input: float = 0.0,
     resolution: int = RESOLUTION,
+    bounder: Bounder | None = None,
 ) -> CertifiedCells:
     """Prove what can be proven; seconds of work on all processors.
 
@@ -52,11 +68,15 @@ def certified_cells(
         weights: The network.
         time_input: Fourth input of a network that has four.
         resolution: Cells a side, FIRST_RESOLUTION times a power of two.
+        bounder: What bounds this very network instead of the processors.
     """
-    net = certified_network(weights, time_input)
-    _compile(net)
-    with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
-        reachable, gradient, error = _refine(_Bounding(net, executor), resolution)
+    if bounder is not None:
+        reachable, gradient, error = _refine(bounder, resolution)
+    else:
+        net = certified_network(weights, time_input)
+        _compile(net)
+        with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
+            reachable, gradient, error = _refine(_OnProcessors(net, executor), resolution)
     seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
     return CertifiedCells(reachable, gradient, error, seen)
 
@@ -69,9 +89,23 @@ def _compile(net: CertifiedNetwork) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bounding:
+class _OnProcessors:
+    """`Bounder` by Numba, some blocks at a time on each thread."""
+
     net: CertifiedNetwork
     executor: ThreadPoolExecutor
+
+    def __call__(self, references: Any, first: Any, centres: Any, half: float, *out: Any) -> None:
+        def work(start: int) -> None:
+            stop = min(start + BATCHES_AT_ONCE, len(references))
+            part = slice(first[start], first[stop])
+            edges = first[start : stop + 1] - first[start]
+            found = [array[part] for array in out]
+            certify(self.net, references[start:stop], edges, centres[part], half, *found)
+
+        starts = range(0, len(references), BATCHES_AT_ONCE)
+        for future in [self.executor.submit(work, start) for start in starts]:
+            future.result()
 
 
 def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[np.float32]) -> float:
@@ -84,17 +118,17 @@ def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[n
     return ERROR_MARGIN * float(np.nan_to_num(difference, posinf=0.0).max(initial=0.0)) + SMALLEST_ERROR
 
 
-def _refine(bounding: _Bounding, resolution: int) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
+def _refine(bounder: Bounder, resolution: int) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
     start = time.perf_counter()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
-        values, radii, _, _ = _bound(bounding, cells, side, False)
+        values, radii, _, _ = _bound(bounder, cells, side, False)
         cells = cells[~(np.abs(values) > radii)]  # what is no number stays
         log.debug("%d of %d^3 cells undecided after %.2f s", len(cells), side, time.perf_counter() - start)
         if side == resolution:
             break
         cells, side = _halves(cells), 2 * side
-    cells, gradient, error = _look_inside(bounding, cells, side)
+    cells, gradient, error = _look_inside(bounder, cells, side)
     order = np.lexsort(cells.T[::-1])
     cells, gradient = cells[order], gradient[order]
     reachable = np.zeros((side,) * 3, bool)
@@ -104,16 +138,16 @@ def _refine(bounding: _Bounding, resolution: int) -> tuple[BoolArray, npt.NDArra
 
 
 def _look_inside(
-    bounding: _Bounding, cells: IntArray, side: int
+    bounder: Bounder, cells: IntArray, side: int
 ) -> tuple[IntArray, npt.NDArray[np.float32], float]:
     """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
 
     Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
     """
     if len(cells) > MOST_HALVED:
-        _, _, gradient, errors = _bound(bounding, cells, side, True)
+        _, _, gradient, errors = _bound(bounder, cells, side, True)
         return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
-    values, radii, gradient, errors = _bound(bounding, _halves(cells), 2 * side, True)
+    values, radii, gradient, errors = _bound(bounder, _halves(cells), 2 * side, True)
     kept = (~(np.abs(values) > radii)).reshape(-1, 8).any(axis=1)
     parts = gradient.reshape(-1, 8, 6)[kept]
     bounds = np.concatenate([parts[..., :3].min(axis=1), parts[..., 3:].max(axis=1)], axis=1)
@@ -122,7 +156,7 @@ def _look_inside(
 
 
 def _bound(
-    bounding: _Bounding, cells: IntArray, side: int, with_gradient: bool
+    bounder: Bounder, cells: IntArray, side: int, with_gradient: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Give value, radius, and where wanted the gradient's bounds and the float32 error, of cells (N, 3).
 
@@ -136,16 +170,7 @@ def _bound(
     found = [np.empty(count, np.float32), np.empty(count, np.float32)]
     found += [np.empty((count if with_gradient else 0, 6), np.float32), np.empty(count, np.float32)]
 
-    def work(start: int) -> None:
-        stop = min(start + BATCHES_AT_ONCE, len(references))
-        part = slice(edges[start], edges[stop])
-        out = [array[part] for array in found]
-        first = edges[start : stop + 1] - edges[start]
-        certify(bounding.net, references[start:stop], first, centres[part], 1.0 / side, *out)
-
-    starts = range(0, len(references), BATCHES_AT_ONCE)
-    for future in [bounding.executor.submit(work, start) for start in starts]:
-        future.result()
+    bounder(references, edges, centres, 1.0 / side, *found)
     values, radii, gradient, errors = found
     return values, radii, gradient, errors
 

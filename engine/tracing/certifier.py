@@ -1,7 +1,7 @@
 """Certifies networks in the background, once they have been left alone for a while.
 
 One process of low priority works on what is drawn now; what is no longer drawn (a snapshot of a training) is dropped.
-A tracer goes on with its sampled grid until the certified one is swapped in.
+Where a GPU traces, the GPU proves, between pictures, and no process is started. A tracer goes on with its sampled grid until the certified one is swapped in.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ class Certifiable(Protocol):
 
     def adopt(self, cells: CertifiedCells) -> None:
         """Use what was proven elsewhere from now on, and keep it on disk."""
+        ...
+
+
+@runtime_checkable
+class DeviceCertifiable(Certifiable, Protocol):
+    """A tracer with a GPU, which proves there."""
+
+    def certify_on_device(self) -> bool:
+        """Build the certified grid on the GPU and use it; False: it cannot."""
         ...
 
 
@@ -98,6 +107,13 @@ class Certifier:
         if weights is None or tracer.bound != "sampled":
             return
         try:
+            if (
+                self._number == number
+                and isinstance(tracer, DeviceCertifiable)
+                and tracer.certify_on_device()
+            ):
+                done()
+                return
             with self._changed:
                 if self._number != number:
                     return

@@ -1,6 +1,6 @@
 """The CUDA backend: rays and points in tiles on the GPU, on the CPU where the GPU cannot go on.
 
-The step grid, and whether it is proven, are the CPU backend's; a sampled one is looked up on the GPU. Memory that runs out
+The step grid, and how it is proven, are the CPU backend's; both kinds are built with the GPU's help. Memory that runs out
 halves the tiles, and below SMALLEST_TILE this request goes to the CPU; a GPU that is lost is never asked again. Either is told
 in the log, once.
 """
@@ -119,12 +119,31 @@ class CudaTracer:
         return self._weights if self._provable else None
 
     def certify(self) -> bool:
-        """Build the certified grid, on the CPU, keep it on disk and use it from now on; whether it is in use."""
-        if self.bound != "certified" and self._provable:
+        """Build the certified grid, keep it on disk and use it from now on; whether it is in use."""
+        if self.bound != "certified" and self._provable and not self.certify_on_device():
             from .certified_grid import certified_cells
 
-            self.adopt(certified_cells(self._weights))
+            try:
+                self.adopt(certified_cells(self._weights))
+            except (DeviceMemoryError, DeviceLostError) as error:
+                log.warning("%s: this shape keeps its sampled grid there", error)
         return self.bound == "certified"
+
+    def certify_on_device(self) -> bool:
+        """`certify` by the GPU alone, without compiling anything; False: it cannot."""
+        if self.bound == "certified" or not self._provable:
+            return self.bound == "certified"
+        from ..cuda.certification import DeviceBounder
+        from .certified_grid import certified_cells
+        from .certified_network import certified_network
+
+        try:
+            bounder = DeviceBounder(self._session, certified_network(self._weights))
+            self.adopt(certified_cells(self._weights, bounder=bounder))
+        except (DeviceMemoryError, DeviceLostError) as error:
+            log.warning("%s: the CPU certifies this shape", error)
+            return False
+        return True
 
     def adopt(self, cells: CertifiedCells) -> None:
         """Use what was proven about this very network from now on, and keep it on disk."""

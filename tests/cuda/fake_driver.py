@@ -19,6 +19,7 @@ STRUCTS = {
     "evaluate": layouts.EVALUATE_ARGUMENTS,
     "cast": layouts.CAST_ARGUMENTS,
     "neural": layouts.NORMALS_ARGUMENTS,
+    "certify": layouts.CERTIFY_ARGUMENTS,
 }
 MOST_THREADS = {"march": 256, "evaluate": 256, "neural": 256}  # launch bounds; of the others 128
 

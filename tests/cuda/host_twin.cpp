@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "certify_bounds.cuh"
 #include "evaluate_warp.cuh"
 #include "frame.cuh"
 #include "march_warp.cuh"
@@ -65,6 +66,34 @@ extern "C" void neural_normals(const NormalsArguments* args)
     std::vector<float> scratch(NI_LANES * scratch_size(args->network, 4));
     for (int first = 0; first < args->frame.count; first += NI_LANES)
         normals_warp(*args, args->network.parameters.get(), scratch.data(), first);
+}
+
+extern "C" void certify_cells(const CertifyArguments* args)
+{
+    std::vector<float> scratch(args->warp_floats);
+    certify_warp(*args, scratch.data());
+}
+
+extern "C" int certify_floats(int width, int size, int depth)
+{
+    return NI_LANES * cell_floats(width, size, depth) + reference_floats(width, size, depth);
+}
+
+extern "C" void certify_constants(float* out)
+{
+    const float constants[] = {UNIT_ROUNDOFF, SLACK, FAR_SINE};
+    memcpy(out, constants, sizeof constants);
+}
+
+extern "C" void activation_derivatives(int code, float z, float* out)
+{
+    const Derivatives s = derivatives(code, z);
+    memcpy(out, &s, sizeof s);
+}
+
+extern "C" void expand_range(int code, const ActivationBounds* most, const Range* range, Expansion* out)
+{
+    *out = expand(code, *most, *range);
 }
 
 extern "C" float activation_value(int code, float z) { return activate(code, z); }

@@ -39,6 +39,7 @@ def library():
         half.replace(target)
     twin = ctypes.CDLL(str(target))
     twin.layout_table.restype = ctypes.c_char_p
+    twin.activation_derivatives.argtypes = [ctypes.c_int, ctypes.c_float, ctypes.c_void_p]
     for function in (twin.activation_value, twin.activation_slope):
         function.restype, function.argtypes = ctypes.c_float, [ctypes.c_int, ctypes.c_float]
     return twin
