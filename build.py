@@ -5,7 +5,8 @@ demo          convert examples/spot.obj, render it beside native geometry in hea
 test          every check and every test; says what was skipped and why
 bench         print the tables of tests/benchmarks/
 pictures      draw docs/timelapse.gif and docs/slice.png: the fit of examples/spot.obj, and a plane through its field
-extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources
+extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources.
+              --cuda: with what `cuda` makes in it, where the installed engine looks for it
 cuda          compile the CUDA kernels for every chip into dist/neural_implicit-kernels.zip; needs NVIDIA's nvcc
 environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to.
               --oldest: also .venv-bpy-4.2.0, in which the tests then run as well
@@ -28,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from requirements import kernels
+from requirements import cubins, kernels
 from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER, BuildError, prepare
 
 ROOT = Path(__file__).resolve().parent
@@ -73,9 +74,9 @@ def main() -> int:
     )
     _verb(verbs, "bench", bench).add_argument("name", nargs="?", help="one benchmark; default: all")
     _verb(verbs, "pictures", pictures)
-    _verb(verbs, "extension", extension).add_argument(
-        "--output", type=Path, default=ROOT / "dist", help="a folder"
-    )
+    extension_parser = _verb(verbs, "extension", extension)
+    extension_parser.add_argument("--output", type=Path, default=ROOT / "dist", help="a folder")
+    extension_parser.add_argument("--cuda", action="store_true", help="with the compiled CUDA kernels")
     _verb(verbs, "cuda", cuda).add_argument("--output", type=Path, default=ROOT / "dist", help="a folder")
     _verb(verbs, "environments", environments).add_argument(
         "--oldest", action="store_true", help="headless Blender 4.2.0 as well, for the tests"
@@ -109,7 +110,8 @@ def environments(arguments: argparse.Namespace) -> int:
 
 def extension(arguments: argparse.Namespace) -> int:
     """Write the extension's zip."""
-    path = write_extension(arguments.output)
+    compiled = kernels.write_archive(arguments.output)[0] if arguments.cuda else None
+    path = write_extension(arguments.output, compiled)
     print(
         f"{path}: {path.stat().st_size:,} bytes, for Edit > Preferences > Get Extensions > Install from Disk"
     )
@@ -123,6 +125,10 @@ def cuda(arguments: argparse.Namespace) -> int:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             print(f"{entry.filename:34} {entry.file_size:10,} bytes, {entry.compress_size:9,} compressed")
+    found = cubins.verify(path)
+    print(
+        f"every member read back: {len(found)} sources, {sum(map(len, found.values()))} kernels for each chip"
+    )
     print(f"{path}: {path.stat().st_size:,} bytes; the engine loads it from there without any toolkit")
     over = [use for use in uses if not use.within_limits]
     for use in over:
@@ -224,8 +230,11 @@ def demo(arguments: argparse.Namespace) -> int:
 # ---- steps
 
 
-def write_extension(folder: Path) -> Path:
-    """Write the zip that Blender installs: manifest, add-on and engine, in a fixed order with fixed times."""
+def write_extension(folder: Path, compiled: Path | None = None) -> Path:
+    """Write the zip that Blender installs: manifest, add-on and engine, in a fixed order with fixed times.
+
+    `compiled` is the kernels' archive, if it goes with them.
+    """
     manifest = (ROOT / "blender_manifest.toml").read_text()
     version = re.search(r'^version = "([^"]+)"$', manifest, re.MULTILINE)
     if version is None:
@@ -233,12 +242,15 @@ def write_extension(folder: Path) -> Path:
     paths = [ROOT / name for name in EXTENSION_FILES]
     for name in EXTENSION_FOLDERS:
         paths += [path for path in (ROOT / name).rglob("*") if path.suffix in EXTENSION_SUFFIXES]
+    members = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    if compiled is not None:
+        members[f"engine/cuda/{compiled.name}"] = compiled
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"neural_implicit-{version[1]}.zip"
     half = target.with_suffix(".part")
     with zipfile.ZipFile(half, "w") as archive:
-        for path in sorted(paths, key=lambda path: path.relative_to(ROOT).as_posix()):
-            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix(), ZIP_TIME)
+        for name, path in sorted(members.items()):
+            entry = zipfile.ZipInfo(name, ZIP_TIME)
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())

@@ -1,12 +1,16 @@
 """Every kernel for every chip by nvcc: no warning, no spill above the limit; and the archive that ships them."""
 
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import pytest
 
+import build
 from engine.cuda.archive import ARCHITECTURES, KernelArchive, member
-from requirements import kernels
+from requirements import cubins, kernels
 from requirements.environments import BuildError
 
 HAS_NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
@@ -87,3 +91,57 @@ def test_sources_that_change_while_they_are_compiled_make_no_archive(tmp_path, m
     with pytest.raises(BuildError, match="changed while it was compiled"):
         kernels.write_archive(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_nvcc
+def test_real_kernel_is_packed_found_and_read_where_an_installed_release_has_it(tmp_path, monkeypatch):
+    """One cubin and its PTX through the archive, the extension's zip, and the installed engine's own search."""
+    cubin, uses = kernels.compile_source("begin_light", 90, False, tmp_path)
+    ptx, _ = kernels.compile_source("begin_light", 80, True, tmp_path)
+    assert [use.kernel for use in uses] == ["begin_lights"]
+    monkeypatch.setattr(kernels, "compile_all", lambda: ([cubin, ptx], uses))
+    path, _ = kernels.write_archive(tmp_path / "dist")
+    monkeypatch.setattr(cubins, "ARCHITECTURES", (90,))
+    assert cubins.verify(path) == {"begin_light": {"begin_lights"}}
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(build.write_extension(tmp_path / "dist", path)) as extension:
+        extension.extractall(installed)
+    script = (
+        "from engine.cuda.archive import KernelArchive, find_archive\n"
+        "archive = KernelArchive(find_archive())\n"
+        "archive.check()\n"
+        "import sys\n"
+        "sys.stdout.buffer.write(archive.image('begin_light', (9, 0)))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NEURAL_IMPLICIT", "PYTHON"))}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=installed, env=environment, capture_output=True
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert ended.stdout == cubin.read_bytes()
+    assert cubins.read_cubin(ended.stdout) == (90, {"begin_lights"})
+    assert KernelArchive(path).image("begin_light", (13, 0)) == ptx.read_bytes() + b"\0"
+
+
+@needs_nvcc
+def test_member_that_is_for_another_chip_or_missing_is_found_out(tmp_path, monkeypatch):
+    cubin, _ = kernels.compile_source("begin_light", 75, False, tmp_path)
+    path = tmp_path / "k.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(cubin, member("begin_light", 90, False))
+    monkeypatch.setattr(cubins, "ARCHITECTURES", (90,))
+    with pytest.raises(BuildError, match=r"sm_90\.cubin in k\.zip is for sm_75"):
+        cubins.verify(path)
+    monkeypatch.setattr(cubins, "ARCHITECTURES", (80, 90))
+    with pytest.raises(BuildError, match=r"lacks begin_light\.sm_80"):
+        cubins.verify(path)
+    for data in (b"", b"no cubin" * 20, cubin.read_bytes()[:500]):
+        with pytest.raises(BuildError, match=r"no (whole )?cubin"):
+            cubins.read_cubin(data)
+    with pytest.raises(BuildError, match="no PTX"):
+        cubins.read_ptx("")
+
+
+def test_extension_has_no_compiled_kernels_unless_asked(tmp_path):
+    with zipfile.ZipFile(build.write_extension(tmp_path)) as extension:
+        assert not [name for name in extension.namelist() if name.endswith((".zip", ".cubin", ".ptx"))]
