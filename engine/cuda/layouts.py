@@ -207,6 +207,14 @@ CERTIFY_ARGUMENTS = _struct(
     *((name, "i4") for name in ("width", "size", "depth", "inputs", "features", "activation")),
     *((name, "i4") for name in ("output_activation", "num_blocks", "warp_floats")),
 )
+FINISHED_PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+FINISH_ARGUMENTS = _struct(
+    *((name, POINTER) for name in ("color", "planes", "object_ids", "pass_indices", "out")),
+    *((name, "f4") for name in ("background_depth", "background_view_z")),
+    *((name, "i4") for name in ("count", "samples")),
+    ("places", "i4", (len(FINISHED_PLANES),)),
+    ("unused", "i4"),
+)
 STRUCTS: dict[str, np.dtype[np.void]] = {
     "Network": NETWORK,
     "Grid": GRID,
@@ -227,4 +235,5 @@ STRUCTS: dict[str, np.dtype[np.void]] = {
     "NormalsArguments": NORMALS_ARGUMENTS,
     "ActivationBounds": ACTIVATION_BOUNDS,
     "CertifyArguments": CERTIFY_ARGUMENTS,
+    "FinishArguments": FINISH_ARGUMENTS,
 }

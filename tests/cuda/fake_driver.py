@@ -20,6 +20,7 @@ STRUCTS = {
     "cast": layouts.CAST_ARGUMENTS,
     "neural": layouts.NORMALS_ARGUMENTS,
     "certify": layouts.CERTIFY_ARGUMENTS,
+    "finish_frames": layouts.FINISH_ARGUMENTS,
 }
 MOST_THREADS = {"march": 256, "evaluate": 256, "neural": 256}  # launch bounds; of the others 128
 
@@ -100,7 +101,7 @@ class FakeDevice:
         return 2
 
     def launch(self, kernel, blocks, threads, shared_bytes, arguments):
-        kind = kernel.split("_")[0]
+        kind = kernel if kernel in STRUCTS else kernel.split("_")[0]
         assert arguments.dtype == STRUCTS.get(kind, layouts.FRAME) and arguments.size == 1
         assert (
             blocks >= 1 and threads <= MOST_THREADS.get(kind, 128) and shared_bytes <= self.info.shared_bytes

@@ -7,6 +7,7 @@
 
 #include "certify_bounds.cuh"
 #include "evaluate_warp.cuh"
+#include "finish.cuh"
 #include "frame.cuh"
 #include "march_warp.cuh"
 #include "triangles.cuh"
@@ -66,6 +67,11 @@ extern "C" void neural_normals(const NormalsArguments* args)
     std::vector<float> scratch(NI_LANES * scratch_size(args->network, 4));
     for (int first = 0; first < args->frame.count; first += NI_LANES)
         normals_warp(*args, args->network.parameters.get(), scratch.data(), first);
+}
+
+extern "C" void finish_frames(const FinishArguments* args)
+{
+    for (int pixel = 0; pixel < args->count; ++pixel) finish_pixel(*args, pixel);
 }
 
 extern "C" void certify_cells(const CertifyArguments* args)

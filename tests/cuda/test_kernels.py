@@ -19,7 +19,7 @@ WIDTHS = (16, 32, 64, 128, 256)
 KERNELS = {
     *(f"{name}_{width}" for name in ("march", "evaluate") for width in WIDTHS),
     *("cast_rays", "begin_pixels", "finish_surfaces", "begin_lights", "add_lights", "neural_normals"),
-    "certify_cells",
+    *("certify_cells", "finish_frames"),
 }
 PTXAS = """ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'march_32' for 'sm_90'

@@ -1,0 +1,31 @@
+// The struct of the finishing kernel that the host fills; layouts.py holds the same, and a test compares every offset.
+#pragma once
+
+#include "layouts.cuh"
+
+// In the order of layouts.py, FINISHED_PLANES.
+enum FinishedPlane {
+    COMBINED_PLANE,
+    DEPTH_PLANE,
+    VIEW_Z_PLANE,
+    NORMAL_PLANE,
+    POSITION_PLANE,
+    OBJECT_ID_PLANE,
+    PASS_INDEX_PLANE,
+    NUM_FINISHED
+};
+
+#define OBJECT_ROW 8  // of a tile's planes
+#define HIT_ROW 9
+
+struct FinishArguments {  // N = count pixels of a whole picture
+    Pointer<const float> color;         // (N, 4), the sum over samples
+    Pointer<const float> planes;        // (10, N), see Frame
+    Pointer<const float> object_ids;    // (objects,)
+    Pointer<const float> pass_indices;  // (objects,)
+    Pointer<float> out;                 // planes one after the other
+    float background_depth, background_view_z;
+    int32_t count, samples;
+    int32_t places[NUM_FINISHED];       // where each plane begins, in floats; -1: not wanted
+    int32_t unused;
+};
