@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .archive import KernelArchive
 from .device import Array, Device
-from .errors import DeviceLostError
+from .errors import DeviceLostError, DeviceMemoryError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class CudaSession:
         self._device = device
         self._archive = archive
         self._staging: tuple[npt.NDArray[np.uint8], Any] | None = None
+        self._shared: tuple[npt.NDArray[np.uint8], Any] | None = None
         self._modules: dict[str, Any] = {}
         self._kernels: dict[tuple[str, int], Any] = {}
         self._resident: dict[tuple[str, int, int], int] = {}
@@ -95,6 +96,28 @@ class CudaSession:
             memory = np.empty(num_bytes, np.uint8)
             self._staging = (memory, self.device.pin(memory))
         return self._staging[0]
+
+    def share(self, memory: npt.NDArray[np.uint8]) -> bool:
+        """Page-lock a mapped file that pictures are copied into, instead of the one before; whether the driver can.
+
+        The array is held, so its mapping outlives the lock; it goes when another one comes, or with the session.
+        """
+        known = self._shared
+        if known is None or (known[0].ctypes.data, known[0].nbytes) != (memory.ctypes.data, memory.nbytes):
+            self.release_shared()
+            try:
+                pinned = self.device.pin(memory)
+            except (DeviceMemoryError, DeviceLostError) as error:
+                log.info("the frame file cannot be page-locked (%s): pictures take a copy more", error)
+                pinned = None
+            self._shared = known = (memory, pinned)
+        return known[1] is not None
+
+    def release_shared(self) -> None:
+        """Undo `share`."""
+        if self._shared is not None and self._shared[1] is not None and not self.lost:
+            self.device.unpin(self._shared[1])
+        self._shared = None
 
     def resident_blocks(self, source: str, name: str, threads: int, shared_bytes: int) -> int:
         """Give how many blocks of a kernel the whole device holds at once."""

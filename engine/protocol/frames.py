@@ -70,6 +70,11 @@ class FrameSlots:
         except (OSError, ValueError) as error:
             raise ProtocolError(f"The frame file {message.path} cannot be mapped: {error}.") from error
 
+    @property
+    def memory(self) -> np.ndarray:
+        """All slots as bytes, writable; the mapping stays as long as the array is held."""
+        return np.frombuffer(self._mapped, np.uint8, self.slot_bytes * self.num_slots)
+
     def planes(
         self, slot: int, names: Sequence[PlaneName], width: int, height: int
     ) -> dict[PlaneName, np.ndarray]:

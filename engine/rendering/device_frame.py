@@ -20,7 +20,9 @@ import numpy.typing as npt
 from ..cuda import launches, layouts
 from ..cuda.errors import DeviceMemoryError
 from ..cuda.session import CudaSession, DeviceArray
+from ..protocol.scene import PlaneName
 from .camera import PixelCamera
+from .device_planes import DevicePlanes, finished_planes
 from .device_scene import DeviceScene, fill_camera
 from .sample_patterns import pixel_offset
 from .scene import PreparedScene
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 PIXEL_THREADS = 128
 NUM_PLANES = 10
+SUMS = ("color", "planes")  # arrays of a tile that samples add to
 LARGEST_TILE = 1 << 21  # pixels
 SMALLEST_TILE = 1 << 12
 KEPT_SCENES = 3  # on the device, the newest ones
@@ -62,6 +65,7 @@ class DeviceFrame:
         self.sum = np.zeros((height, width, 4), np.float32)
         self.planes = np.zeros((NUM_PLANES, height, width), np.float32)  # of which only the wanted are filled
         self._tile = LARGEST_TILE
+        self._whole: dict[str, DeviceArray] | None = None  # sums and planes of a picture that is one tile
 
     def draw(self, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
         """Add samples to all pixels; yields the share of them that is done.
@@ -73,12 +77,15 @@ class DeviceFrame:
         rows_done, height, width = 0, *self.sum.shape[:2]
         while rows_done < height:
             fits = min(self._tile, max(1, self._session.free_bytes() // (2 * BYTES_PER_PIXEL)))
-            rows = min(max(1, fits // width), height - rows_done)
+            rows = min(max(1, fits // width), height - rows_done) if self._whole is None else height
             try:
                 with self._session.lock:
                     if not self._draw_rows(rows_done, rows, samples, cancelled):
                         return
             except DeviceMemoryError:
+                if samples.start > 0 and self._whole is not None:
+                    raise  # what the device holds of earlier rounds is not whole any more
+                self._whole = None
                 self._tile = min(self._tile, rows * width) // 2
                 if self._tile < SMALLEST_TILE or rows == 1:
                     raise
@@ -89,12 +96,17 @@ class DeviceFrame:
 
     def _draw_rows(self, first: int, rows: int, samples: range, cancelled: Callable[[], bool]) -> bool:
         """Draw some rows; whether they are complete."""
-        width = self.sum.shape[1]
-        tile = _Tile(self._scene, self._camera, self._window, first, rows * width, width)
+        height, width = self.sum.shape[:2]
+        whole = self._whole is not None or (rows == height and samples.start == 0)
+        tile = _Tile(self._scene, self._camera, self._window, first, rows * width, width, self._whole)
         for sample in samples:
             if cancelled():
                 return False
             tile.draw(sample)
+        if whole:
+            self._whole = tile.sums
+            self._session.device.synchronize()  # before the other arrays are given back
+            return True
         part = slice(first, first + rows)
         self.sum[part] += tile.download("color").reshape(rows, width, 4)
         if samples.start == 0:
@@ -102,12 +114,33 @@ class DeviceFrame:
                 self.planes[plane, part] = tile.download_plane(plane).reshape(rows, width)
         return True
 
+    def finish(self, names: tuple[PlaneName, ...], samples: int) -> DevicePlanes | None:
+        """Give the planes after so many samples, on the device; None: it was drawn in tiles.
+
+        Raises:
+            DeviceMemoryError: They do not fit.
+            DeviceLostError: The device works no more.
+        """
+        if self._whole is None:
+            return None
+        height, width = self.sum.shape[:2]
+        with self._session.lock:
+            scene, size = self._scene.scene, (height, width)
+            return finished_planes(self._session, scene, self._whole, names, size, samples)
+
 
 class _Tile:
     """Arrays of some rows of pixels, and the launches that fill them."""
 
     def __init__(
-        self, scene: DeviceScene, camera: Array, window: Window, row: int, count: int, width: int
+        self,
+        scene: DeviceScene,
+        camera: Array,
+        window: Window,
+        row: int,
+        count: int,
+        width: int,
+        sums: dict[str, DeviceArray] | None,
     ) -> None:
         self._scene, self._session, self._count = scene, scene.session, count
         self._arrays: dict[str, DeviceArray] = {}
@@ -116,12 +149,19 @@ class _Tile:
         self._frame["camera"] = camera
         for name, (kind, numbers) in layouts.TILE_ARRAYS.items():
             size = np.dtype(kind).itemsize * numbers * count
-            wanted = name in ("color", "planes")
-            self._arrays[name] = self._session.zeros(size) if wanted else self._session.empty(size)
+            if name in SUMS:
+                self._arrays[name] = self._session.zeros(size) if sums is None else sums[name]
+            else:
+                self._arrays[name] = self._session.empty(size)
             self._frame[name] = self._arrays[name].address
         self._frame["x0"], self._frame["y0"] = window.x0, window.y0 + row
         self._frame["columns"], self._frame["count"], self._frame["seed"] = width, count, window.seed
         self._frame["use_color"] = self._use_color = window.use_color
+
+    @property
+    def sums(self) -> dict[str, DeviceArray]:
+        """What later samples add to."""
+        return {name: self._arrays[name] for name in SUMS}
 
     def download(self, name: str) -> Array:
         """Wait for all work and give an array."""

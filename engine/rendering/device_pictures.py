@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +33,12 @@ class DevicePicture:
         """Add samples to all pixels; yields the share that is done."""
         return self._frame.draw(samples, cancelled)
 
-    def planes(self, samples: int) -> dict[PlaneName, Array]:
-        """Give the planes (h, w, channels) float32 after so many samples."""
+    def planes(self, samples: int) -> Mapping[PlaneName, Array]:
+        """Give the planes (h, w, channels) float32 after so many samples; on the device, if it holds them all."""
+        finished = self._frame.finish(self._names, samples)
+        return self._from_tiles(samples) if finished is None else finished
+
+    def _from_tiles(self, samples: int) -> dict[PlaneName, Array]:
         height, width = self._frame.sum.shape[:2]
         planes = background_planes(self._names, height, width)
         rows = self._frame.planes

@@ -11,7 +11,7 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from ..protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from ..transforms import Array
 from .camera import PixelCamera
 from .device_pictures import DevicePicture, device_picture
+from .device_planes import DevicePlanes
 from .sample_patterns import pixel_offset
 from .scene import PreparedScene, SceneCache, prepare_scene
 from .shading import shade
@@ -85,9 +86,29 @@ class ViewRequest:
 class Picture:
     """Planes of one region, each (h, w, channels) float32, bottom row first."""
 
-    planes: dict[PlaneName, Array]
+    planes: Mapping[PlaneName, Array]
     samples: int  # per pixel so far
     complete: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns, without bringing planes from a device."""
+        if isinstance(self.planes, DevicePlanes):
+            return self.planes.size
+        height, width = next(iter(self.planes.values())).shape[:2]
+        return height, width
+
+    def copy_to(self, views: dict[PlaneName, Array], mapped: Array) -> None:
+        """Copy the planes to a frame's `views` into `mapped` memory.
+
+        Raises:
+            DeviceLostError: They are on a device that works no more.
+        """
+        if isinstance(self.planes, DevicePlanes):
+            self.planes.copy_to(views, mapped)
+            return
+        for name, view in views.items():
+            view[...] = self.planes[name]
 
 
 def render_rounds(

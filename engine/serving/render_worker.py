@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from ..errors import EngineError, ProtocolError
+from ..errors import DeviceError, EngineError, ProtocolError
 from ..protocol.frames import FrameSlots
 from ..protocol.messages import Failure, FrameReady, RenderProgress
 from ..rendering.renderer import Picture, RenderCancelled, ViewRequest, render_rounds
@@ -62,7 +62,7 @@ class RenderWorker:
         if picture is None:
             return
         if picture.samples == 1:
-            height, width = picture.planes[ticket.request.planes[0]].shape[:2]
+            height, width = picture.size
             self._pace.measured(width * height, time.monotonic() - began)
         if picture.complete or ticket.request.progressive:
             ticket.undelivered = picture
@@ -103,12 +103,15 @@ class RenderWorker:
             if self.slots is None:
                 raise ProtocolError("A picture was asked for before any frame file was announced.")
             names = ticket.request.planes
-            height, width = picture.planes[names[0]].shape[:2]
+            height, width = picture.size
             slot = self._board.take_slot(ticket)
             assert slot is not None
             views = self.slots.planes(slot, names, width, height)
-            for name, view in views.items():
-                view[...] = picture.planes[name]
+            try:
+                picture.copy_to(views, self.slots.memory)
+            except DeviceError:
+                self._board.grant(ticket.request.view, slot)
+                raise
             self._stream.send(_frame_ready(ticket, picture, slot, width, height))
 
     def _fail(self, ticket: Ticket, code: str, message: str) -> None:

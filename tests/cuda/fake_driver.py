@@ -123,10 +123,11 @@ class FakeDevice:
     def pin(self, array):
         assert not any(np.shares_memory(array, other) for other in self.pinned)
         self.pinned.append(array)
-        return len(self.pinned) - 1
+        return array.ctypes.data
 
     def unpin(self, pinned):
-        del self.pinned[pinned]
+        (place,) = [k for k, array in enumerate(self.pinned) if array.ctypes.data == pinned]
+        del self.pinned[place]
 
     def close(self):
         self.closed = True

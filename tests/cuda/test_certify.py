@@ -178,11 +178,9 @@ def test_constants_and_scratch_are_those_of_the_cpu_backend_and_of_the_host():
 # ---- the whole grid
 
 
-@pytest.mark.parametrize("name", ["tanh", pytest.param("spot", marks=pytest.mark.slow)])
-def test_certified_grid_is_the_cpu_backends_but_for_a_few_cells(name):
+def test_certified_grid_is_the_cpu_backends_but_for_a_few_cells():
     """And every crossing between the centres of neighbours is in a cell of it."""
-    spot, side = name == "spot", 128 if name == "spot" else 64
-    weights = NeuralWeights.load(SPOT) if spot else random_network(activation="tanh", width=8, depth=2)
+    weights, side = random_network(activation="tanh", width=8, depth=2), 64
     bounder = DeviceBounder(fake_driver.session(), certified_network(weights))
     cpu, gpu = certified_cells(weights, 0.0, side), certified_cells(weights, 0.0, side, bounder)
     assert cpu.reachable.sum() > 1000
