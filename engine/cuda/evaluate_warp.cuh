@@ -23,11 +23,9 @@ NI void evaluate_warp(const EvaluateArguments& args, const WarpMemory& memory, i
     }
     PerLane<float> values;
     bool done = false;
-    if constexpr (WIDTH <= 128) {
-        if (args.use_half && args.gradients.address == 0) {
-            values = evaluate_half<WIDTH>(args.network, memory.fragments, memory.biases, x, y, z);
-            done = true;
-        }
+    if (args.use_half && args.gradients.address == 0) {
+        values = evaluate_half<WIDTH>(args.network, memory.fragments, memory.biases, memory.scratch, x, y, z);
+        done = true;
     }
     NI_EACH_LANE(lane)
     {

@@ -3,7 +3,7 @@
 // A warp's 32 points are the rows of two 16-row tiles. Every factor is two halves, x = high + low / 2048, and a product is
 // high * high + (high * low + low * high) / 2048 in two sums, which is right to about 2^-21 of the magnitudes instead of
 // 2^-11 [Ootomo 2022]; engine/cuda/half_error.py derives the bound that safe steps allow for. The sums of two neighbouring
-// column tiles are, lane by lane, a fragment of the next layer's left factor, so units never leave the registers.
+// column tiles are, lane by lane, a fragment of the next layer's left factor, so units up to 128 never leave the registers.
 // The last layer, one output, is a float32 dot product.
 // Fragments: for each hidden layer, for each pair of column tiles (16 units) and each 16 inputs, for each of the two column
 // tiles, for each lane: high (2t, g), high (2t + 8, g), low, low: one 16-byte load. Inputs are the padded hidden units, then
@@ -82,26 +82,77 @@ NI SplitFragment encoding_fragment(const Network& network, int k16, int t, const
 }
 
 template <int WIDTH>
-struct TileUnits {  // of 16 points
+struct TileUnits {  // of 16 points, in registers
+    static constexpr int UNROLL = WIDTH / 16;
     PerLane<SplitFragment> k16[WIDTH / 16];
+    NI void place(float*) {}
+    NI const PerLane<SplitFragment>& get(int k) const { return k16[k]; }
+    NI void set(int k, const PerLane<SplitFragment>& made) { k16[k] = made; }
+    NI void exchange(TileUnits& next)
+    {
+#pragma unroll
+        for (int k = 0; k < WIDTH / 16; ++k) NI_EACH_LANE(lane) { k16[k][lane] = next.k16[k][lane]; }
+    }
+};
+
+// Units and the next layer's would take 256 registers: they lie in the warp's scratch, 8 words of each lane after the other,
+// so that a warp's access is one line. Each lane reads back what it wrote itself. Both take 256 floats of a lane, of the
+// E + 2 W (W padded), at least 275, that full precision has there and that it does not use at the same time.
+template <>
+struct TileUnits<256> {
+    static constexpr int UNROLL = 1;
+    float* words;
+    NI void place(float* scratch) { words = scratch; }
+    NI PerLane<SplitFragment> get(int k) const
+    {
+        PerLane<SplitFragment> read;
+        NI_EACH_LANE(lane)
+        {
+#pragma unroll
+            for (int part = 0; part < 8; ++part) {
+                uint32_t* target = part < 4 ? read[lane].high.part + part : read[lane].low.part + part - 4;
+                memcpy(target, words + (8 * k + part) * NI_LANES + lane, 4);
+            }
+        }
+        return read;
+    }
+    NI void set(int k, const PerLane<SplitFragment>& made)
+    {
+        NI_EACH_LANE(lane)
+        {
+#pragma unroll
+            for (int part = 0; part < 8; ++part) {
+                const uint32_t* source = part < 4 ? made[lane].high.part + part : made[lane].low.part + part - 4;
+                memcpy(words + (8 * k + part) * NI_LANES + lane, source, 4);
+            }
+        }
+    }
+    NI void exchange(TileUnits& next)
+    {
+        float* other = words;
+        words = next.words;
+        next.words = other;
+    }
 };
 
 // The value at 16 points; lanes g = 0..7 give points g and g + 8, in every lane of the group.
 template <int WIDTH>
-NI void half_tile(const Network& network, const uint32_t* words, const float* biases, const PerLane<float>& near_x,
-                  const PerLane<float>& near_y, const PerLane<float>& near_z, const PerLane<float>& far_x,
-                  const PerLane<float>& far_y, const PerLane<float>& far_z, PerLane<float>& value_near,
-                  PerLane<float>& value_far)
+NI void half_tile(const Network& network, const uint32_t* words, const float* biases, float* scratch,
+                  const PerLane<float>& near_x, const PerLane<float>& near_y, const PerLane<float>& near_z,
+                  const PerLane<float>& far_x, const PerLane<float>& far_y, const PerLane<float>& far_z,
+                  PerLane<float>& value_near, PerLane<float>& value_far)
 {
     constexpr int K = WIDTH / 16;
     TileUnits<WIDTH> units, next;
+    units.place(scratch);
+    next.place(scratch + WIDTH / 2 * NI_LANES);
     const int encoding_tiles = tiles16(network.encoded);
     const float* last = reinterpret_cast<const float*>(words + network.num_fragments) - (WIDTH + 16);
     PerLane<float> dot_near, dot_far;
     NI_EACH_LANE(lane) { dot_near[lane] = dot_far[lane] = 0.0f; }
     for (int layer = 0; layer < network.depth; ++layer, biases += WIDTH) {
         const bool sees = layer == 0 || (network.skips >> layer & 1);
-#pragma unroll
+#pragma unroll (TileUnits<WIDTH>::UNROLL)
         for (int pair = 0; pair < K; ++pair) {
             Sums sums;
 #pragma unroll
@@ -114,8 +165,8 @@ NI void half_tile(const Network& network, const uint32_t* words, const float* bi
                     sums.cross[n][lane] = zero;
                 }
             if (layer > 0) {
-#pragma unroll
-                for (int k = 0; k < K; ++k, words += 256) multiply_tile(sums, units.k16[k], words);
+#pragma unroll (TileUnits<WIDTH>::UNROLL)
+                for (int k = 0; k < K; ++k, words += 256) multiply_tile(sums, units.get(k), words);
             }
             for (int k = 0; sees && k < encoding_tiles; ++k, words += 256) {
                 PerLane<SplitFragment> input;
@@ -127,6 +178,7 @@ NI void half_tile(const Network& network, const uint32_t* words, const float* bi
                 }
                 multiply_tile(sums, input, words);
             }
+            PerLane<SplitFragment> made;
             NI_EACH_LANE(lane)
             {
                 float all[8];
@@ -143,16 +195,16 @@ NI void half_tile(const Network& network, const uint32_t* words, const float* bi
                         dot_far[lane] += row[0] * h[2] + row[1] * h[3];
                     }
                     const HalfPair low = split_pair(h[0], h[1]), high = split_pair(h[2], h[3]);
-                    SplitFragment& out = next.k16[pair][lane];
+                    SplitFragment& out = made[lane];
                     out.high.part[2 * n] = low.high;
                     out.high.part[2 * n + 1] = high.high;
                     out.low.part[2 * n] = low.low;
                     out.low.part[2 * n + 1] = high.low;
                 }
             }
+            next.set(pair, made);
         }
-#pragma unroll
-        for (int k = 0; k < K; ++k) NI_EACH_LANE(lane) { units.k16[k][lane] = next.k16[k][lane]; }
+        units.exchange(next);
     }
 #pragma unroll
     for (int mask = 1; mask < 4; mask *= 2) {
@@ -174,8 +226,8 @@ NI void half_tile(const Network& network, const uint32_t* words, const float* bi
 
 // The value at the point of each lane.
 template <int WIDTH>
-NI PerLane<float> evaluate_half(const Network& network, const uint32_t* words, const float* biases, const PerLane<float>& x,
-                                const PerLane<float>& y, const PerLane<float>& z)
+NI PerLane<float> evaluate_half(const Network& network, const uint32_t* words, const float* biases, float* scratch,
+                                const PerLane<float>& x, const PerLane<float>& y, const PerLane<float>& z)
 {
     PerLane<float> result;
 #pragma unroll 1
@@ -188,7 +240,7 @@ NI PerLane<float> evaluate_half(const Network& network, const uint32_t* words, c
             home[lane] = 4 * (lane & 7);
         }
         PerLane<float> value_near, value_far;
-        half_tile<WIDTH>(network, words, biases, shuffle(x, near), shuffle(y, near), shuffle(z, near), shuffle(x, far),
+        half_tile<WIDTH>(network, words, biases, scratch, shuffle(x, near), shuffle(y, near), shuffle(z, near), shuffle(x, far),
                          shuffle(y, far), shuffle(z, far), value_near, value_far);
         const PerLane<float> a = shuffle(value_near, home), b = shuffle(value_far, home);
         NI_EACH_LANE(lane)

@@ -27,7 +27,6 @@ class DeviceNetwork:
         data = network_data(weights, time)
         self.data: NetworkData = data
         self.architecture = weights.architecture
-        self.has_half = len(data.fragments) > 0
         self.struct = np.zeros(1, layouts.NETWORK)
         for name, value in data.numbers.items():
             self.struct[name] = value
@@ -103,7 +102,7 @@ class Evaluation:
     ) -> None:
         """Copy points (N, 3), N at least 1, anywhere."""
         self._session, self._count = session, len(points)
-        use_half = use_half and network.has_half and not gradients
+        use_half = use_half and not gradients
         self._source = session.array(np.ascontiguousarray(points, np.float32))
         self._values = session.empty(4 * self._count)
         self._slopes = session.empty(12 * self._count) if gradients else None
@@ -197,7 +196,6 @@ def march(
         counts: Out, three uint64: values in full and in half precision, and rays.
         keep: Gets the memory that must outlive the launch; without it the work is waited for.
     """
-    use_half = use_half and network.has_half
     arguments = np.zeros(1, layouts.MARCH_ARGUMENTS)
     arguments["network"], arguments["grid"] = network.struct, grid.struct
     rays.fill(arguments["rays"], any_hit)

@@ -14,7 +14,6 @@ POINTER = "u8"
 MOST_DEPTH = 64
 TILE_ROWS = 8  # outputs of a tile of float32 parameters
 WIDTHS = (16, 32, 64, 128, 256)  # of the kernels' instances
-WIDEST_HALF = 128  # wider networks are evaluated in full precision only
 LANES = 32
 STACK_SIZE = 64  # entries: a tree is at most so deep
 

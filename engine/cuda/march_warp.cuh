@@ -159,20 +159,18 @@ NI void march_warp(const MarchArguments& args, const WarpMemory& memory)
             NI_SYNC_WARP();
             continue;
         }
-        if constexpr (WIDTH <= 128) {
-            num_half += count_bits(wait_half);
-            PerLane<float> x, y, z;
-            NI_EACH_LANE(lane)
-            {
-                x[lane] = half[lane] ? place_to_look(lanes[lane].state, 0) : 0.0f;
-                y[lane] = half[lane] ? place_to_look(lanes[lane].state, 1) : 0.0f;
-                z[lane] = half[lane] ? place_to_look(lanes[lane].state, 2) : 0.0f;
-            }
-            const PerLane<float> values = evaluate_half<WIDTH>(args.network, memory.fragments, memory.biases, x, y, z);
-            NI_EACH_LANE(lane)
-            {
-                if (half[lane]) use_value(args, lanes[lane], values[lane], true);
-            }
+        num_half += count_bits(wait_half);
+        PerLane<float> x, y, z;
+        NI_EACH_LANE(lane)
+        {
+            x[lane] = half[lane] ? place_to_look(lanes[lane].state, 0) : 0.0f;
+            y[lane] = half[lane] ? place_to_look(lanes[lane].state, 1) : 0.0f;
+            z[lane] = half[lane] ? place_to_look(lanes[lane].state, 2) : 0.0f;
+        }
+        const PerLane<float> values = evaluate_half<WIDTH>(args.network, memory.fragments, memory.biases, memory.scratch, x, y, z);
+        NI_EACH_LANE(lane)
+        {
+            if (half[lane]) use_value(args, lanes[lane], values[lane], true);
         }
         NI_SYNC_WARP();
     }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import Architecture, NeuralWeights
-from .layouts import MOST_DEPTH, TILE_ROWS, WIDEST_HALF, WIDTHS
+from .layouts import MOST_DEPTH, TILE_ROWS, WIDTHS
 
 FloatArray = npt.NDArray[np.floating[Any]]
 WordArray = npt.NDArray[np.uint32]
@@ -49,7 +49,7 @@ class NetworkData:
 
     parameters: npt.NDArray[np.float32]  # flat
     encoding: npt.NDArray[np.float32]  # (F, 4)
-    fragments: WordArray  # flat; empty where the network is too wide for the matrix unit
+    fragments: WordArray  # flat
     fragment_biases: npt.NDArray[np.float32]  # (depth, kernel width)
     numbers: dict[str, Any]  # of the struct `Network`, but for the addresses
     width: int  # of the kernels' instance
@@ -66,8 +66,7 @@ def network_data(weights: NeuralWeights, time: float = 0.0) -> NetworkData:
     parameters = np.concatenate(
         [_tiles(*layer, TILE_ROWS) for layer in layers[:-1]] + [_tiles(*layers[-1], 1)]
     )
-    half = width <= WIDEST_HALF
-    fragments = _fragments(weights, width) if half else np.zeros(0, np.uint32)
+    fragments = _fragments(weights, width)
     biases = np.zeros((arch.depth, width), np.float32)
     for k, bias in enumerate(weights.biases[:-1]):
         biases[k, : len(bias)] = bias

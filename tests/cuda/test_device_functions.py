@@ -27,7 +27,8 @@ ARCHITECTURES = {
     "width 1": {"width": 1, "depth": 1},
     "width 64": {"width": 64, "depth": 2},
     "width 100": {"width": 100, "depth": 2},
-    "width 256": {"width": 256, "depth": 1},
+    "width 256": {"width": 256, "depth": 2},
+    "width 129 and skips": {"width": 129, "depth": 3, "skips": (2,)},
     "depth 16": {"width": 16, "depth": 16, "scale": 1.3},
     "time": {"inputs": 4, "width": 16, "depth": 2},
     "fourier of time": {"inputs": 4, "encoding": "fourier", "fourier_features": 3, "width": 16, "depth": 2},
@@ -120,7 +121,7 @@ def test_outside_the_box_the_way_to_it_is_added():
     assert np.abs(values - Field(weights).value(where.astype(np.float32))).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", [n for n in ARCHITECTURES if n != "width 256"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_matrix_unit_evaluates_every_architecture(name):
     """The fragments' layout: a wrong lane, row or column would be off by the size of the values."""
     weights = random_network(activation="hard_gelu", **ARCHITECTURES[name])

@@ -174,7 +174,7 @@ def test_nothing_asked_for_launches_nothing():
 )
 def test_shared_memory_holds_scratch_before_weights(width, shared, weights_fit, scratch_fits):
     network = launches.DeviceNetwork(fake_driver.session(), random_network(width=width, depth=8))
-    plan = launches.plan_memory(network, 1, network.has_half, shared << 10)
+    plan = launches.plan_memory(network, 1, True, shared << 10)
     assert (plan.weights_in_shared, plan.scratch_in_shared) == (weights_fit, scratch_fits)
     assert plan.shared_bytes <= shared << 10
 
