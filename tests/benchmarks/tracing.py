@@ -219,7 +219,7 @@ class _Scenes:
     def seconds(self, scene, width, height, samples=1) -> float:
         prepared = prepare_scene(scene, SceneCache(self.folder))
         request = ViewRequest(camera=camera(width, height), width=width, height=height, samples=samples)
-        return seconds(lambda: render_picture(prepared, request), 3)
+        return seconds(lambda: render_picture(prepared, request).planes["combined"], 3)
 
     def of(self, weights: list[bytes], places=((0.0, 0.0, 0.0),), scale=1.0) -> Scene:
         objects = []
