@@ -1,10 +1,12 @@
 """Launches of the certifying kernel: proven bounds on a network in cells, some tens of thousands at a time.
 
-Between two launches the session is free, so a picture never waits for more than one of them.
+Between two launches the session is free, so a picture never waits for more than one of them. After each, some cells' centres
+are compared with the network in float64: a GPU that computes wrong is not believed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..tracing.certified_activations import ERROR, LARGEST
 from ..tracing.certified_bounds import ENLARGE
 from ..tracing.certified_network import CertifiedNetwork
 from . import layouts
+from .errors import DeviceLostError
 from .network_data import ACTIVATION_CODES
 from .session import CudaSession
 
@@ -21,6 +24,7 @@ Array = npt.NDArray[Any]
 WARPS = 4  # of a block: the kernel's launch bounds
 CELLS_AT_ONCE = 1 << 16  # of a launch
 MOST_SCRATCH = 1 << 30  # bytes
+NUM_CHECKED = 64  # cells of a launch
 PARTS = 10  # of an expansion
 KEPT = 5  # numbers of each unit
 
@@ -36,14 +40,16 @@ def warp_floats(width: int, size: int, depth: int) -> int:
 class DeviceBounder:
     """Bounds one network in cells on the GPU (`certified_grid.Bounder`)."""
 
-    def __init__(self, session: CudaSession, net: CertifiedNetwork) -> None:
-        """Copy the network.
+    def __init__(
+        self, session: CudaSession, net: CertifiedNetwork, exact: Callable[[Array], Array] | None = None
+    ) -> None:
+        """Copy the network; `exact` gives its values (N,) at places (N, 3) before the output activation, in float64.
 
         Raises:
             DeviceMemoryError: It does not fit.
             DeviceLostError: The GPU works no more.
         """
-        self._session = session
+        self._session, self._exact = session, exact
         depth, width, size = net.encoded.shape
         self._arguments = arguments = np.zeros(1, layouts.CERTIFY_ARGUMENTS)
         self._memory = []
@@ -68,7 +74,7 @@ class DeviceBounder:
 
         Raises:
             DeviceMemoryError: Not even one block of threads finds its scratch.
-            DeviceLostError: The GPU works no more.
+            DeviceLostError: The GPU works no more, or computes wrong.
         """
         self._arguments["half"] = np.float32(half * (1.0 + 1e-6) + ENLARGE)
         start = 0
@@ -79,7 +85,17 @@ class DeviceBounder:
             edges = (first[start : stop + 1] - first[start]).astype(np.int32)
             with self._session.lock:
                 self._launch(references[start:stop], edges, centres[part], [array[part] for array in out])
+            self._check(centres[part], out[0][part], out[1][part])
             start = stop
+
+    def _check(self, centres: Array, values: Array, radii: Array) -> None:
+        if self._exact is None:
+            return
+        few = slice(None, None, max(1, len(centres) // NUM_CHECKED))
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = np.abs(self._exact(centres[few].astype(np.float64)) - values[few])
+        if (apart > radii[few]).any():
+            raise DeviceLostError(f"{self._session.device.info.name} gives wrong numbers where it proves")
 
     def _launch(self, references: Array, first: Array, centres: Array, out: list[Array]) -> None:
         session, arguments, count = self._session, self._arguments.copy(), len(centres)

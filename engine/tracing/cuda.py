@@ -7,6 +7,7 @@ in the log, once.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from ..cuda import launches
 from ..cuda.errors import DeviceLostError, DeviceMemoryError
 from ..cuda.half_error import allowance
 from ..cuda.session import CudaSession
+from ..network.field import Field
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
 from .certified_cells import CertifiedCells, can_certify
@@ -138,12 +140,16 @@ class CudaTracer:
         from .certified_network import certified_network
 
         try:
-            bounder = DeviceBounder(self._session, certified_network(self._weights))
+            bounder = DeviceBounder(self._session, certified_network(self._weights), self._before_output)
             self.adopt(certified_cells(self._weights, bounder=bounder))
         except (DeviceMemoryError, DeviceLostError) as error:
             log.warning("%s: the CPU certifies this shape", error)
             return False
         return True
+
+    def _before_output(self, points: FloatArray) -> FloatArray:
+        architecture = dataclasses.replace(self._weights.architecture, output_activation="none")
+        return Field(self._weights.with_description(architecture=architecture)).value(points)
 
     def adopt(self, cells: CertifiedCells) -> None:
         """Use what was proven about this very network from now on, and keep it on disk."""

@@ -259,6 +259,21 @@ def test_gpu_that_is_lost_while_it_proves_leaves_a_sampled_grid_and_no_crash(qui
     assert np.isfinite(tracer.trace(*rays)).sum() > 50
 
 
+def test_gpu_that_computes_wrong_is_not_believed(quick_cpu, monkeypatch, caplog):
+    weights = octahedron()
+    tracer = CudaTracer(weights, fake_driver.session())
+    run = host_twin.run
+
+    def wrong(name, arguments):
+        run(name, arguments)
+        if name == "certify_cells":  # the first values become 3.004
+            host_twin.ctypes.memset(int(arguments["values"][0]), 0x40, 4 * int(arguments["num_blocks"][0]))
+
+    monkeypatch.setattr(host_twin, "run", wrong)
+    assert tracer.certify() and tracer.bound == "certified"
+    assert len(quick_cpu) == 1 and "gives wrong numbers where it proves" in caplog.text
+
+
 def test_background_certifier_lets_the_gpu_prove_and_starts_no_process(monkeypatch):
     monkeypatch.setattr(
         "engine.tracing.certifier.CertifyingChild", lambda *_: pytest.fail("a process was started")
