@@ -1,8 +1,8 @@
 """The certified step grid: cells that are proven to be free of the surface, and proven gradients in the others.
 
 Blocks of cells are bounded around one reference point each (`certified_kernel`): cells of 1/64 of the domain first, then
-the halves of those that stayed undecided, and once more the halves of these, which only tell about the cell they are in.
-What stays undecided then may hold the surface.
+the halves of those that stayed undecided. The halves of these, and theirs where a bound is still loose, only tell about the
+cell they are in. What stays undecided then may hold the surface.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
 from .certified_cells import CertifiedCells
 from .certified_network import CertifiedNetwork, certified_network
-from .network_kernel import evaluate_points, pack_network
+from .network_kernel import PackedNetwork, evaluate_points, pack_network
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,20 @@ RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 BLOCK = 4  # cells a side that share a reference
 MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
+LOOSE = 2.2  # a bound so many times the steepest gradient seen in the cell is looked into again
+MOST_LEVELS = 3  # of halving a cell of the last resolution
+NOTHING = np.array([np.inf] * 3 + [-np.inf] * 3, np.float32)  # a bound that holds nothing
+MOST_PARTS = 2_000_000  # at once; where more are loose the bounds stay as they are
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
 SMALLEST_ERROR = 1e-7
 BATCHES_AT_ONCE = 64  # of one call; threads take turns
 NUM_THREADS = os.cpu_count() or 1
+
+
+Steepest = Callable[
+    [IntArray, int], FloatArray
+]  # gradients' lengths at the centres of cells of so many a side
 
 
 class Bounder(Protocol):
@@ -70,13 +80,18 @@ def certified_cells(
         resolution: Cells a side, FIRST_RESOLUTION times a power of two.
         bounder: What bounds this very network instead of the processors.
     """
+    packed = pack_network(weights, time_input)
+
+    def steepest(cells: IntArray, side: int) -> FloatArray:
+        return _lengths(packed, _centres(cells, side))
+
     if bounder is not None:
-        reachable, gradient, error = _refine(bounder, resolution)
+        reachable, gradient, error = _refine(bounder, steepest, resolution)
     else:
         net = certified_network(weights, time_input)
         _compile(net)
         with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
-            reachable, gradient, error = _refine(_OnProcessors(net, executor), resolution)
+            reachable, gradient, error = _refine(_OnProcessors(net, executor), steepest, resolution)
     seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
     return CertifiedCells(reachable, gradient, error, seen)
 
@@ -118,7 +133,18 @@ def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[n
     return ERROR_MARGIN * float(np.nan_to_num(difference, posinf=0.0).max(initial=0.0)) + SMALLEST_ERROR
 
 
-def _refine(bounder: Bounder, resolution: int) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
+def _lengths(packed: PackedNetwork, places: npt.NDArray[np.float32]) -> FloatArray:
+    """Give the lengths (N,) of the gradients at places (N, 3)."""
+    values, gradients = np.empty(len(places), np.float32), np.empty((len(places), 3), np.float32)
+    if len(places):
+        evaluate_points(packed, places, values, gradients)
+    lengths: FloatArray = np.linalg.norm(gradients, axis=1)
+    return lengths
+
+
+def _refine(
+    bounder: Bounder, steepest: Steepest, resolution: int
+) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
     start = time.perf_counter()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
@@ -128,7 +154,7 @@ def _refine(bounder: Bounder, resolution: int) -> tuple[BoolArray, npt.NDArray[n
         if side == resolution:
             break
         cells, side = _halves(cells), 2 * side
-    cells, gradient, error = _look_inside(bounder, cells, side)
+    cells, gradient, error = _look_inside(bounder, steepest, cells, side)
     order = np.lexsort(cells.T[::-1])
     cells, gradient = cells[order], gradient[order]
     reachable = np.zeros((side,) * 3, bool)
@@ -138,21 +164,45 @@ def _refine(bounder: Bounder, resolution: int) -> tuple[BoolArray, npt.NDArray[n
 
 
 def _look_inside(
-    bounder: Bounder, cells: IntArray, side: int
+    bounder: Bounder, steepest: Steepest, cells: IntArray, side: int
 ) -> tuple[IntArray, npt.NDArray[np.float32], float]:
     """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
 
-    Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
+    A half whose bound is loose against what is seen in its cell is halved again, and so on: bounds are the tighter the
+    smaller the cell. Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
     """
     if len(cells) > MOST_HALVED:
         _, _, gradient, errors = _bound(bounder, cells, side, True)
         return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
-    values, radii, gradient, errors = _bound(bounder, _halves(cells), 2 * side, True)
-    kept = (~(np.abs(values) > radii)).reshape(-1, 8).any(axis=1)
-    parts = gradient.reshape(-1, 8, 6)[kept]
-    bounds = np.concatenate([parts[..., :3].min(axis=1), parts[..., 3:].max(axis=1)], axis=1)
-    error = float(np.nan_to_num(errors.reshape(-1, 8)[kept], nan=np.inf).max(initial=0.0))
-    return cells[kept], bounds, error
+    limit = LOOSE * steepest(_halves(cells), 2 * side).reshape(-1, 8).max(axis=1)
+    bounds, kept = (
+        np.tile(NOTHING, (len(cells), 1)),
+        np.zeros(len(cells), bool),
+    )
+    error = np.zeros(len(cells))
+    parts, owners = _halves(cells), np.repeat(np.arange(len(cells)), 8)
+    for level in range(1, MOST_LEVELS + 1):
+        values, radii, gradient, errors = _bound(bounder, parts, side << level, True)
+        undecided = ~(np.abs(values) > radii)
+        if level == 1:
+            kept[owners[undecided]] = True
+        loose = kept[owners] & ~(_steepness(gradient) <= limit[owners])
+        if level == MOST_LEVELS or 8 * int(loose.sum()) > MOST_PARTS:
+            loose[:] = False
+        done = owners[~loose]
+        np.minimum.at(bounds[:, :3], done, gradient[~loose, :3])
+        np.maximum.at(bounds[:, 3:], done, gradient[~loose, 3:])
+        np.maximum.at(error, done, np.nan_to_num(errors[~loose], nan=np.inf))
+        parts, owners = _halves(parts[loose]), np.repeat(owners[loose], 8)
+        if not len(parts):
+            break
+    return cells[kept], bounds[kept], float(error[kept].max(initial=0.0))
+
+
+def _steepness(bounds: FloatArray) -> FloatArray:
+    """Give the largest length (N,) of a gradient within bounds (N, 6)."""
+    largest: FloatArray = np.linalg.norm(np.maximum(np.abs(bounds[:, :3]), np.abs(bounds[:, 3:])), axis=1)
+    return largest
 
 
 def _bound(

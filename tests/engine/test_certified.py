@@ -38,7 +38,7 @@ from engine.tracing.certifier import Certifier
 from engine.tracing.certify_child import CertifyError, CertifyingChild
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.kernel_math import CODES
-from tests.engine.networks import from_arrays, octahedron, random_network
+from tests.engine.networks import from_arrays, octahedron, random_network, trained
 
 ACTIVATIONS = [
     "relu",
@@ -208,6 +208,21 @@ def test_cells_of_an_octahedron_that_are_left_undecided_are_its_own():
     reach = np.abs(np.abs(centre).sum(axis=-1) - 0.7)
     assert not cells.reachable[reach > 3.2 / 128].any()  # a cell's half diagonal in that norm is 3/128
     assert cells.reachable[reach < 0.5 / 128].all()
+
+
+def test_gradients_of_cells_are_bounded_and_at_most_three_times_what_is_seen():
+    weights = trained("gelu")
+    cells = certified_cells(weights)
+    where = np.argwhere(cells.reachable)
+    some = np.sort(np.random.default_rng(0).choice(len(where), 400, replace=False))
+    offset = (np.arange(6) + 0.5) / 6
+    offsets = np.stack(np.meshgrid(offset, offset, offset, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = ((where[some, None] + offsets) / 64 - 1.0).reshape(-1, 3)
+    seen = Field(weights).gradient(places).reshape(len(some), -1, 3)
+    low, high = cells.gradient[some, None, :3], cells.gradient[some, None, 3:]
+    assert (low <= seen).all() and (seen <= high).all()
+    allowed = np.linalg.norm(np.maximum(np.abs(low), np.abs(high)), axis=2)[:, 0]
+    assert (allowed <= 3.0 * np.linalg.norm(seen, axis=2).max(axis=1)).all()
 
 
 def test_network_without_a_zero_set_leaves_no_cell():
