@@ -7,6 +7,8 @@ NEURAL_IMPLICIT_BENCH="FILE..." python build.py bench certified      of weights 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -92,13 +94,13 @@ def rays(name, count, table) -> None:
     table.add_row(name, str(RAYS_AT_ONCE * (seed + 1)), *(str(total) for total in totals), f"{worst:.1e}")
 
 
-def main(arguments=None) -> int:
+def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument(
         "weights", type=Path, nargs="*", help="files to certify in place of the benchmark's own"
     )
-    files = parser.parse_args([] if arguments is None else arguments).weights
+    files = parser.parse_args(shlex.split(os.environ.get("NEURAL_IMPLICIT_BENCH", ""))).weights
     names = ["spot", "octahedron", *thin_shapes()] if not files else []
     chosen = {name: network(name) for name in names} | {f.stem: NeuralWeights.load(f) for f in files}
     columns = ("network", "of", "s", "CPU s", "undecided", "own", "ratio", "gradient's ratio", "error", "MB")
@@ -115,4 +117,4 @@ def main(arguments=None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
