@@ -19,7 +19,8 @@ from .pythons import clean_environment
 from .reports import DONE, FAILED, WARNING, Report, decode
 
 ROOT = LISTS.parent  # of the extension: the process's working folder
-GRACE_S = 3.0  # between asking the process to end and killing it
+CANCEL_S = 15.0  # between asking the process to end and killing it: it clears up what is half done
+QUIT_S = 3.0  # the same where Blender waits for it
 
 
 class Installer:
@@ -96,7 +97,7 @@ class Installer:
         """Ask it to end; what is downloaded completely stays for the next time."""
         if self._process is not None and not self.cancelling:
             self.cancelling, self.text = True, "Cancelling"
-            self._kill_at = time.monotonic() + GRACE_S
+            self._kill_at = time.monotonic() + CANCEL_S
             with contextlib.suppress(OSError):
                 assert self._process.stdin is not None
                 self._process.stdin.close()
@@ -106,7 +107,7 @@ class Installer:
         if self._process is not None:
             self.cancel()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_S)
+                self._process.wait(QUIT_S)
             self._end()
 
     def forget(self) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 import bpy
+import gpu
 import numpy as np
 
 from .harmonics import environment_harmonics
@@ -66,7 +67,9 @@ def _pixels(path: str) -> np.ndarray | None:
         return None
     try:
         width, height = image.size
-        if width * height == 0 or len(image.pixels) != 4 * width * height:
+        if width * height == 0:  # of several layers: 5.x gives their pixels to the graphics card only
+            return _layer_pixels(image)
+        if len(image.pixels) != 4 * width * height:
             return None
         pixels = np.empty(len(image.pixels), np.float32)
         image.pixels.foreach_get(pixels)
@@ -75,3 +78,14 @@ def _pixels(path: str) -> np.ndarray | None:
         return pixels.reshape(height, width, 4)
     finally:
         bpy.data.images.remove(image)
+
+
+def _layer_pixels(image: bpy.types.Image) -> np.ndarray | None:
+    try:
+        layer = gpu.texture.from_image(image)  # the first one
+        pixels = layer.read()
+    except (RuntimeError, SystemError) as error:
+        log.info("%s cannot be read: %s", image.filepath, error)
+        return None
+    pixels.dimensions = 4 * layer.width * layer.height
+    return np.array(pixels, np.float32).reshape(layer.height, layer.width, 4)

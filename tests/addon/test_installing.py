@@ -267,7 +267,7 @@ def is_alive(pid):
         return False
 
 
-def wait_for(condition, timeout_s=5.0):
+def wait_for(condition, timeout_s=30.0):
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -12,6 +12,7 @@ SHOTS = {
     "negative": {"scale": [-1.2, 0.7, 1.0]},
     "selected": {"selected": True, "overlays": True},
     "hidden": {"hide": True},
+    "matcap": {"light": "MATCAP"},
 }
 BORDER_PX = (
     2  # Blender smooths its silhouettes over a pixel on either side; the drawn surface covers it, or not
@@ -79,6 +80,16 @@ def test_network_is_shaded_as_its_dense_mesh_and_not_as_its_proxy(pictures, shot
     # Apart from that even difference, the network's normals are those of the surface; its proxy's are not.
     uneven = {name: np.abs(e - np.median(e, axis=0)).max(axis=1) for name, e in error.items()}
     assert np.percentile(uneven["neural"], 99) < 0.5 * np.percentile(uneven["proxy"], 99)
+
+
+def test_matcap_is_the_one_that_blender_draws(pictures):
+    _, shown = pictures
+    kind = kinds(shown["studio_dense"])
+    inner = (kind == 1) & away_from_borders(kind)
+    neural, dense = shown["matcap_neural"][inner], shown["matcap_dense"][inner]
+    assert dense[:, 0].std() > 0.05
+    assert np.abs(neural - dense).mean() < 0.03
+    assert np.corrcoef(neural[:, 0], dense[:, 0])[0, 1] > 0.98
 
 
 def test_selection_is_outlined(pictures):
