@@ -19,7 +19,7 @@ from ..protocol.weights import NeuralWeights
 from .certified_cache import pack, unpack
 from .certified_cells import CertifiedCells
 
-NICENESS = 5  # where the system has it: drawing goes first
+NICENESS = 15  # where the system has it: drawing goes first
 LENGTH_BYTES = 8
 
 
