@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import bpy
-from bl_ext.user_default.neural_implicit.addon import blender_session, final_render, job_folder, neural_object
+from bl_ext.user_default.neural_implicit.addon import engine_status, final_render, job_folder, neural_object
 from bl_ext.user_default.neural_implicit.addon.conversion_queue import queue
 from bl_ext.user_default.neural_implicit.addon.engine_session import EngineSession
 
@@ -37,7 +37,7 @@ def convert(folder, faces):
 
 def render(folder):
     """Render a large mesh; the scene's arrays go to `folder`."""
-    final_render.new_engine_session = lambda: EngineSession(blender_session.engine_python, folder)
+    final_render.new_engine_session = lambda: EngineSession(engine_status.find_engine, folder)
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=200, y_subdivisions=200)
     scene = bpy.context.scene
     scene.render.engine, scene.render.resolution_percentage = "NEURAL_IMPLICIT", 5
