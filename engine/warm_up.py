@@ -1,7 +1,8 @@
 """Gets everything ready that a conversion or a picture needs, so that the next one begins at once.
 
-Kernels are compiled the first time (20 s of processor time and more) and loaded from the user's cache later. What has
-been compiled is noted by empty files in the cache, named by the sources that it was made from.
+Kernels are compiled the first time (a minute of processor time and more) and loaded from the user's cache later; those for
+tracing in a process of their own, while this one compiles those for fitting. What has been compiled is noted by empty files in
+the cache, named by the sources that it was made from.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import contextlib
 import logging
 import os
 import platform
+import subprocess
+import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -29,6 +34,7 @@ ROOTS = {
     "fitting": "conversion/convert.py",
     "tracing": "tracing/cpu.py",
 }  # modules from which all kernels are reached
+ELSEWHERE_TIMEOUT_S = 600.0  # a slow machine; it takes half a minute
 SAMPLES = 8192  # one batch: enough to call every kernel
 OCTAHEDRON = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float64)
 FACES = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
@@ -43,7 +49,8 @@ def warm_up(use: Use) -> None:
     """Call every kernel of a use once."""
     start = time.monotonic()
     if use == "fitting":
-        _fit_a_little()
+        elsewhere = None if is_compiled("tracing") else _start_elsewhere()
+        _fit_a_little(lambda: _wait_for(elsewhere))
     _trace_a_little()
     for done in {use, "tracing"}:
         with contextlib.suppress(OSError):  # then it is looked for again next time
@@ -58,19 +65,56 @@ def _note(use: str) -> Path:
     return Path(os.environ["NUMBA_CACHE_DIR"]) / f"{use}_{digest}_py{platform.python_version()}"
 
 
-def _fit_a_little() -> None:
+def _start_elsewhere() -> subprocess.Popen[bytes] | None:
+    """Start a process that compiles the kernels for tracing and ends with this one; None where it cannot be started."""
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.warm_up"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=ENGINE.parent,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        log.info("the kernels for tracing are compiled here: %s", error)
+        return None
+
+
+def _wait_for(elsewhere: subprocess.Popen[bytes] | None) -> None:
+    """Wait until that process has ended; what it has not compiled is compiled here."""
+    if elsewhere is None:
+        return
+    try:
+        elsewhere.wait(ELSEWHERE_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        elsewhere.kill()
+        elsewhere.wait()
+    assert elsewhere.stdin is not None
+    elsewhere.stdin.close()
+
+
+def _end_with(source: BinaryIO) -> None:
+    source.read(1)
+    os._exit(0)
+
+
+def _fit_a_little(before_tracing: Callable[[], None]) -> None:
     """Train a tiny network for two steps on eight triangles and throw it away."""
     from .conversion.announcer import save_result
     from .conversion.presets import SMOOTH
+    from .fitting.cpu_optimizer import SoapOptions
     from .fitting.fit import FitOptions, fit
     from .fitting.fitted_weights import neural_weights
     from .ground_truth.mesh import Mesh, check_mesh, to_unit
     from .ground_truth.sign_doctor import examine
 
-    options = FitOptions(architecture=SMOOTH, num_steps=2, num_samples=SAMPLES)
+    often = SoapOptions(basis_interval=1)  # so that two steps turn the bases
+    options = FitOptions(architecture=SMOOTH, num_steps=2, num_samples=SAMPLES, soap=often)
     mesh = check_mesh(Mesh(name="octahedron", vertices=OCTAHEDRON, faces=FACES))
     truth = examine(to_unit(mesh), None).truth
     parameters = fit(truth, options, lambda state: None)
+    before_tracing()
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(FitError):  # it may be empty still
         weights = neural_weights(parameters, options, Source(name=mesh.name), truth.mesh.unit_from_object)
         save_result(weights, Path(folder) / "trial.safetensors", Path(folder) / "trial.npz")
@@ -101,3 +145,8 @@ def _trace_a_little() -> None:
     tracer.occluded(origin, direction, np.zeros(1), np.full(1, 2.0))
     tracer.value(origin)
     tracer.gradient(origin)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+    warm_up("tracing")
