@@ -41,8 +41,8 @@ def is_outdated(mesh: bpy.types.Mesh) -> bool:
 
 def _made_from(source: bpy.types.Object) -> Iterator[bpy.types.Mesh]:
     for mesh in bpy.data.meshes:
-        finished = mesh.library is None and weights_of(mesh) is not None and state_of(mesh) == "finished"
-        if finished and FRAMES_KEY not in mesh and source_of(mesh) == source:
+        local = mesh.library is None and weights_of(mesh) is not None
+        if local and FRAMES_KEY not in mesh and source_of(mesh) == source:
             yield mesh
 
 
@@ -50,15 +50,18 @@ def _look() -> float | None:
     """Read what has changed and rests, and take in what has been digested."""
     if user_is_dragging():
         return REST_S
+    later = set()
     for source in [obj for obj in bpy.data.objects if obj.session_uid in _changed]:
-        if source.mode != "OBJECT" or not source.visible_get():
-            continue  # leaving Edit Mode, and showing it, evaluate it again
-        if next(_made_from(source), None) is not None:
-            _digest(source)
+        states = {state_of(mesh) for mesh in _made_from(source)}
+        if "training" in states:  # on the surface as it was when it began
+            later.add(source.session_uid)
+        elif states and source.mode == "OBJECT" and source.visible_get():
+            _digest(source)  # leaving Edit Mode, and showing it, evaluate it again
     _changed.clear()
+    _changed.update(later)
     for uid in [uid for uid, digest in _digests.items() if digest.done()]:
         _compare(uid, _digests.pop(uid))
-    return REST_S if _digests else None
+    return REST_S if _digests or _changed else None
 
 
 def _digest(source: bpy.types.Object) -> None:

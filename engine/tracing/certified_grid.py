@@ -175,11 +175,8 @@ def _look_inside(
         _, _, gradient, errors = _bound(bounder, cells, side, True)
         return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
     limit = LOOSE * steepest(_halves(cells), 2 * side).reshape(-1, 8).max(axis=1)
-    bounds, kept = (
-        np.tile(NOTHING, (len(cells), 1)),
-        np.zeros(len(cells), bool),
-    )
-    error = np.zeros(len(cells))
+    bounds = np.tile(NOTHING, (len(cells), 1))
+    kept, error = np.zeros(len(cells), bool), np.zeros(len(cells))
     parts, owners = _halves(cells), np.repeat(np.arange(len(cells)), 8)
     for level in range(1, MOST_LEVELS + 1):
         values, radii, gradient, errors = _bound(bounder, parts, side << level, True)

@@ -85,3 +85,21 @@ def test_a_kernel_depends_on_what_it_imports():
     names = {path.relative_to(ENGINE).as_posix() for path in imported(march)}
     assert "tracing/network_kernel.py" in names
     assert sources_digest(march) != sources_digest(ENGINE / "tracing/network_kernel.py")
+
+
+def test_the_process_that_compiles_beside_another_ends_with_it():
+    from engine import warm_up
+
+    elsewhere = warm_up._start_elsewhere()
+    assert elsewhere.poll() is None
+    elsewhere.stdin.close()
+    assert elsewhere.wait(60.0) == 0
+
+
+def test_the_process_that_compiles_beside_another_leaves_its_note():
+    from engine import warm_up
+
+    warm_up._note("tracing").unlink(missing_ok=True)
+    elsewhere = warm_up._start_elsewhere()
+    warm_up._wait_for(elsewhere)
+    assert elsewhere.returncode == 0 and warm_up.is_compiled("tracing")
