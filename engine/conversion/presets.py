@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import OptionError
 from ..fitting.fit import FitOptions
 from ..fitting.hard_samples import HardOptions
+from ..fitting.losses import LossOptions
 from ..fitting.training_settings import with_training
 from ..network.parameters import GAINS
 from ..protocol.weights import Architecture
@@ -25,10 +26,30 @@ SMOOTH = Architecture(activation="hard_gelu")
 FEW_HARD = HardOptions(share=0.05, num_searches=6)  # a short run has first to find the surface
 PRESETS: dict[str, FitOptions] = {
     "draft": FitOptions(
-        architecture=SMOOTH, num_steps=2300, num_samples=3 << 18, learning_rate=4e-2, hard=FEW_HARD
+        architecture=SMOOTH,
+        num_steps=4200,
+        batch_size=1024,
+        num_samples=3 << 18,
+        learning_rate=4e-2,
+        hard=FEW_HARD,
+        loss=LossOptions(tail_weight=200.0),
     ),
-    "standard": FitOptions(architecture=SMOOTH, num_steps=24000, num_samples=1 << 21),
-    "fine": FitOptions(architecture=replace(SMOOTH, width=64), num_steps=24000, num_samples=3 << 20),
+    "standard": FitOptions(
+        architecture=SMOOTH,
+        num_steps=36000,
+        batch_size=1024,
+        num_samples=1 << 21,
+        hard=HardOptions(share=0.1),
+        loss=LossOptions(tail_weight=500.0),  # 300 is better near the surface and over .02 somewhere else
+    ),
+    "fine": FitOptions(
+        architecture=replace(SMOOTH, width=64),
+        num_steps=56000,
+        batch_size=1024,
+        num_samples=1 << 22,
+        hard=HardOptions(share=0.05),
+        loss=LossOptions(tail_weight=100.0),
+    ),
 }
 
 

@@ -26,8 +26,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from engine.conversion.presets import SMOOTH
-from engine.fitting.fit import FitOptions, fit
+from engine.conversion.presets import PRESETS, SMOOTH
+from engine.fitting.fit import fit
 from engine.fitting.torch_network import evaluate
 from engine.ground_truth.mesh import check_mesh, to_unit
 from engine.ground_truth.mesh_files import load_mesh
@@ -36,20 +36,24 @@ from engine.ground_truth.surface_sampler import SurfaceSampler
 from tests.benchmarks import _paper_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = (250, 500, 1000, 2000, 4000, 8000, 16000)
+STEPS = (500, 1000, 2000, 4000, 8000, 16000, 36000)
 RECIPE_SAMPLES = 1 << 18
 RECIPE_LIMIT_S = 240.0
 NUM_POINTS = 100_000
 ERRORS = {
     "seconds": "seconds",
+    "processor_seconds": "CPU s",
     "surface_mean": "surface",
     "surface_p95": "p95",
     "near_surface_mean": "near",
     "grid_mean": "grid",
     "grid_max": "grid max",
     "iou": "IoU",
+    "surface_lost": "lost",
     "num_bytes": "bytes",
+    "missed": "missed aims",
 }
+MISSED = 4  # exit code
 
 
 def converted(mesh: Path, preset: str, seed: int, folder: Path) -> dict:
@@ -57,11 +61,15 @@ def converted(mesh: Path, preset: str, seed: int, folder: Path) -> dict:
     report = folder / "report.json"
     command = [sys.executable, "-m", "engine", "convert", str(mesh), "--preset", preset, "--seed", str(seed)]
     command += ["-o", str(folder / "out.safetensors"), "--report", str(report), "--json"]
-    start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
+    before, start = os.times(), time.perf_counter()
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds, after = time.perf_counter() - start, os.times()
+    if ended.returncode not in (0, MISSED):
+        raise SystemExit(f"{' '.join(command)} ended with exit code {ended.returncode}")
+    processor = sum(after[2:4]) - sum(before[2:4])  # of ended children
     full = json.loads(report.read_text())
-    return full["errors"] | {"seconds": seconds, "num_bytes": full["num_bytes"]}
+    named = {"seconds": seconds, "processor_seconds": processor, "num_bytes": full["num_bytes"]}
+    return full["errors"] | named | {"missed": len(full["missed"])}
 
 
 def preset_table(meshes: list[Path], presets: list[str], seeds: list[int], console: Console) -> list[dict]:
@@ -94,9 +102,8 @@ def surface_error(truth):
 def our_curve(truth, error_of) -> list[tuple[float, float]]:
     figures = []
     for steps in STEPS:
-        options = FitOptions(
-            architecture=SMOOTH, num_steps=steps, num_samples=min(1 << 21, max(1 << 17, 128 * steps))
-        )
+        samples = min(1 << 21, max(1 << 17, 64 * steps))
+        options = replace(PRESETS["standard"], num_steps=steps, num_samples=samples)
         start = time.perf_counter()
         parameters = torch.from_numpy(fit(truth, options, lambda state: None))
         seconds = time.perf_counter() - start
@@ -107,9 +114,7 @@ def our_curve(truth, error_of) -> list[tuple[float, float]]:
 def curves(mesh: Path) -> dict[str, list[tuple[float, float]]]:
     truth = examine(to_unit(check_mesh(load_mesh(mesh)))).truth
     error_of = surface_error(truth)
-    fit(
-        truth, replace(FitOptions(architecture=SMOOTH), num_steps=20, num_samples=1 << 14), lambda state: None
-    )
+    fit(truth, replace(PRESETS["standard"], num_steps=20, num_samples=1 << 14), lambda state: None)
     ours = our_curve(truth, error_of)
     return {"ours": ours, "paper": _paper_recipe.curve(truth, error_of, RECIPE_SAMPLES, RECIPE_LIMIT_S)}
 
