@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     conversion_queue,
     engine_status,
+    hole_overlay,
     install_operators,
     mesh_back,
     moving_proxy,
@@ -39,5 +40,6 @@ MODULES = (
     moving_proxy,
     standby,
     render_engine,
+    hole_overlay,
     solid_view_handler,
 )

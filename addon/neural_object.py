@@ -108,7 +108,7 @@ def applied_transform(mesh: bpy.types.Mesh) -> FloatArray:
     if mesh.is_editmode:  # attributes cannot be read then
         return _applied_before_edit.get(mesh.session_uid, np.eye(4))
     fit = proxy_fit_of(mesh)
-    unit_from_object = _unit_from_object(mesh)
+    unit_from_object = unit_from_object_of(mesh)
     applied = np.eye(4)
     if fit is not None and unit_from_object is not None:
         untouched = np.array_equal(fit.object_from_unit, np.linalg.inv(unit_from_object))
@@ -119,7 +119,7 @@ def applied_transform(mesh: bpy.types.Mesh) -> FloatArray:
 
 def proxy_fit_of(mesh: bpy.types.Mesh) -> ProxyFit | None:
     """Fit the proxy's vertices to their unit positions; None where weights or attribute are gone."""
-    unit_from_object = _unit_from_object(mesh)
+    unit_from_object = unit_from_object_of(mesh)
     attribute = mesh.attributes.get(UNIT_ATTRIBUTE)
     if unit_from_object is None or attribute is None or len(attribute.data) != len(mesh.vertices):
         return None
@@ -199,7 +199,7 @@ def show_proxy(mesh: bpy.types.Mesh, vertices_unit: np.ndarray, triangles: np.nd
 def _place_proxy(
     mesh: bpy.types.Mesh, applied: FloatArray, vertices_unit: np.ndarray, triangles: np.ndarray
 ) -> None:
-    unit_from_object = _unit_from_object(mesh)
+    unit_from_object = unit_from_object_of(mesh)
     if unit_from_object is not None and mesh.shape_keys is None:  # they cannot follow new geometry
         object_from_unit = applied @ np.linalg.inv(unit_from_object)
         vertices = transform(object_from_unit, np.asarray(vertices_unit, np.float64))
@@ -235,7 +235,8 @@ def _read(data: Any) -> FloatArray:
     return values.reshape(-1, 3).astype(np.float64)
 
 
-def _unit_from_object(mesh: bpy.types.Mesh) -> FloatArray | None:
+def unit_from_object_of(mesh: bpy.types.Mesh) -> FloatArray | None:
+    """Give the matrix (4, 4) that the weights' description holds; None where the mesh holds no sound weights."""
     description = _description(weights_of(mesh) or b"")
     return None if description is None else np.array(description.unit_from_object, np.float64).reshape(4, 4)
 

@@ -9,6 +9,7 @@ from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
 from .engine_status import status
+from .hole_overlay import has_closed_holes
 from .install_panel import draw_installation
 from .moving_object import frames_of, is_moving
 from .neural_object import (
@@ -87,6 +88,8 @@ class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
         _draw_rows(layout, rows + report_rows(report, len(packed)))
         for warning in report.get("warnings", []):
             draw_text(layout, str(warning), context, icon="ERROR")
+        if has_closed_holes(report):
+            layout.prop(context.window_manager, "neural_implicit_closed_holes")
         _draw_drawing(layout, architecture, context)
 
 

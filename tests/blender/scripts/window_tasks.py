@@ -1,5 +1,7 @@
-"""What operators do in a window while the engine works: Convert Back to Mesh by its dialog, and Esc."""
+"""What operators do in a window while the engine works: Convert Back to Mesh by its dialog, and Esc; closed holes shown."""
 
+import json
+import math
 import sys
 from pathlib import Path
 
@@ -57,12 +59,32 @@ def escape(inside, spot):
     return {"running": running, "left": left, "made": len(set(bpy.data.objects) - before)}
 
 
+def closed_holes(inside, spot):
+    """Show the rim of a hole that the report says was closed: a circle around the middle, through the surface."""
+    rim = [
+        x
+        for k in range(48)
+        for x in (0.9 * math.cos(k * math.pi / 24), 0.0, 0.9 * math.sin(k * math.pi / 24))
+    ]
+    kept = spot.data.get("neural_implicit_report", "{}")
+    spot.data["neural_implicit_report"] = json.dumps(
+        json.loads(kept) | {"surface": {"filled_loops_unit": [rim]}}
+    )
+    inside.screenshot("holes_hidden")
+    bpy.context.window_manager.neural_implicit_closed_holes = True
+    yield MOMENT_S
+    inside.screenshot("holes_shown")
+    bpy.context.window_manager.neural_implicit_closed_holes = False
+    spot.data["neural_implicit_report"] = kept
+
+
 def main(inside):
     spot = spot_scene.build(inside.arguments)
     bpy.context.view_layer.objects.active = spot
     _, _, _, space = inside.view()
     space.show_gizmo = space.show_region_ui = space.show_region_toolbar = False
     yield MOMENT_S
+    yield from closed_holes(inside, spot)
     facts = {"back": (yield from back_to_mesh(inside))}
     facts["escape"] = yield from escape(inside, spot)
     return facts
