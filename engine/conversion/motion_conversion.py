@@ -27,16 +27,17 @@ from ..network.moving_shapes import at_time
 from ..network.parameters import encode
 from ..network.rounding import rounded_together
 from ..protocol.messages import Converted, Message
-from ..protocol.weights import NeuralWeights, write_atomically
+from ..protocol.weights import NeuralWeights
 from ..tracing.network_values import NetworkValues
 from .aims import Shortfall, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import Attempt
-from .convert import COMPACT_DIGITS, COMPACT_ERRORS, ConvertOptions, check_writable
 from .motion import Motion, MotionSource, load_motion
 from .moving_proxy import save_moving_proxy
+from .options import ConvertOptions
 from .precision import cheap_enough
-from .report import conversion_report, report_bytes
+from .report import conversion_report
+from .results import check_all_writable, closing_message, compact_errors
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +63,7 @@ def convert_motion(folder: Path, options: ConvertOptions, tell: Callable[[Messag
         EngineError: A mesh, an option, the output folder or the fit is at fault.
     """
     start = clock.monotonic()
-    for path in (options.output, options.report, options.proxy):
-        if path is not None:
-            check_writable(path)
+    check_all_writable((options.output, options.report, options.proxy))
     run = moving_run(options)
     use_device(run.device)
     announcer = Announcer(tell, run.num_steps)
@@ -82,19 +81,9 @@ def convert_motion(folder: Path, options: ConvertOptions, tell: Callable[[Messag
     warnings = (*motion.warnings, *texts)
     seconds = clock.monotonic() - start
     report = conversion_report(best, [best], motion.frames[0].diagnosis, options.preset)
-    report |= {"num_bytes": num_bytes, "seconds": seconds, "warnings": list(warnings)}
     report |= {"epochs": [dataclasses.asdict(record) for record in history], "frames": frames}
-    if options.report is not None:
-        write_atomically(options.report, report_bytes(report))
     log.info("converted %d frames of %s in %.1f s", len(frames), folder.name, seconds)
-    return Converted(
-        path=str(options.output),
-        proxy=str(options.proxy) if options.proxy else None,
-        report=report,
-        num_bytes=num_bytes,
-        seconds=seconds,
-        warnings=warnings,
-    )
+    return closing_message(options, report, num_bytes, seconds, warnings)
 
 
 def moving_run(options: ConvertOptions) -> FitOptions:
@@ -181,9 +170,7 @@ def _measured(
             "The motion could not be fitted: the network is empty at all times. Use the preset fine."
         )
     mean = {name: float(np.mean([errors[name] for errors in found])) for name in found[0]}
-    compact = {name: float(f"{mean[name]:.{COMPACT_DIGITS}g}") for name in COMPACT_ERRORS}
-    compact["missed"] = float(len(missed))
-    stored = weights.with_description(errors=compact)
+    stored = weights.with_description(errors=compact_errors(mean, len(missed)))
     attempt = Attempt(options=run, weights=stored, errors=mean, missed=tuple(missed.values()))
     frames = [{"name": f.name, "time": f.time, **errors} for f, errors in zip(motion.frames, found)]
     return attempt, frames

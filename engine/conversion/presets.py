@@ -17,7 +17,7 @@ from ..fitting.losses import LossOptions
 from ..fitting.training_settings import with_training
 from ..network.parameters import GAINS
 from ..protocol.weights import Architecture
-from .convert import ConvertOptions
+from .options import ConvertOptions
 from .precision import Precision
 
 SMALLEST_SAMPLES = 10_000

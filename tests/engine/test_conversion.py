@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from engine.conversion import convert as conversion
+from engine.conversion import fit_job
 from engine.conversion.convert import convert
 from engine.conversion.presets import convert_options
 from engine.errors import FitError, OutputError
@@ -155,7 +155,7 @@ def test_a_full_disk_is_an_output_error(tmp_path, monkeypatch, ball):
 
 
 def test_a_collapsed_fit_is_tried_again_with_another_seed(tmp_path, monkeypatch, ball):
-    seeds, real = [], conversion.fit
+    seeds, real = [], fit_job.fit
 
     def first_one_fails(truth, options, report):
         seeds.append(options.seed)
@@ -165,15 +165,15 @@ def test_a_collapsed_fit_is_tried_again_with_another_seed(tmp_path, monkeypatch,
             parameters[-1, 0, -1] = 0.3  # constant: no zero set
         return parameters
 
-    monkeypatch.setattr(conversion, "fit", first_one_fails)
+    monkeypatch.setattr(fit_job, "fit", first_one_fails)
     converted = convert(ball, tiny(tmp_path), lambda message: None)
     assert len(set(seeds)) == 2 and "collapsed" in converted.warnings[0]
     assert converted.report["seed"] == seeds[1]
 
 
 def test_a_fit_that_always_collapses_is_an_error_and_writes_nothing(tmp_path, monkeypatch, ball):
-    real = conversion.fit
-    monkeypatch.setattr(conversion, "fit", lambda *arguments: real(*arguments) * 0.0 + 0.0)
+    real = fit_job.fit
+    monkeypatch.setattr(fit_job, "fit", lambda *arguments: real(*arguments) * 0.0 + 0.0)
     with pytest.raises(FitError, match="came out empty"):
         convert(ball, tiny(tmp_path), lambda message: None)
     assert not (tmp_path / "out.safetensors").exists()
