@@ -47,7 +47,6 @@ PRESETS: dict[str, FitOptions] = {
         num_steps=56000,
         batch_size=1024,
         num_samples=1 << 22,
-        learning_rate=3e-2,
         hard=HardOptions(share=0.05),
         loss=LossOptions(tail_weight=100.0),
     ),
