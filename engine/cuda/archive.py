@@ -2,7 +2,7 @@
 
 `build.py cuda` writes it into dist/, beside the extension's zip; the engine looks for it where NEURAL_IMPLICIT_KERNELS says,
 beside this module (an installed release) and in dist/. A manifest names the sources' digest, so that kernels of other
-sources are not used: their structs may differ.
+sources are not used: their structs may differ. It names the oldest driver too: one of the compiler's own generation.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class KernelArchive:
 
     path: Path
 
-    def check(self) -> None:
-        """Refuse an archive that was made from other sources.
+    def check(self) -> int:
+        """Refuse an archive that was made from other sources; gives the oldest driver that loads it.
 
         Raises:
             NoDeviceError: It was, or it cannot be read.
@@ -69,12 +69,14 @@ class KernelArchive:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 manifest = json.loads(archive.read(MANIFEST))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                sources, driver = str(manifest["sources"]), int(manifest["driver"])
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise NoDeviceError(
                 f"{self.path.name} is damaged ({error}); run `python build.py cuda`"
             ) from error
-        if manifest.get("sources") != sources_digest():
+        if sources != sources_digest():
             raise NoDeviceError(f"{self.path.name} is of another version; run `python build.py cuda`")
+        return driver
 
     def image(self, source: str, capability: tuple[int, int]) -> bytes:
         """Give what a chip loads: the newest cubin of its generation that it can run, else PTX, ended by a zero.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 from typing import Any
 
-from .device import OLDEST_DRIVER, Array, DeviceInfo, as_bytes, struct_bytes
+from .device import OLDEST_DRIVER, Array, DeviceInfo, as_bytes, old_driver, struct_bytes
 from .errors import DeviceLostError, DeviceMemoryError, NoDeviceError
 
 OUT_OF_MEMORY = ("CUDA_ERROR_OUT_OF_MEMORY", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")
@@ -35,10 +36,7 @@ class BindingsDriver:
             raise NoDeviceError(f"the NVIDIA driver does not start ({status.name})")
         version = self._ask(self._cuda.cuDriverGetVersion())
         if version < OLDEST_DRIVER:
-            raise NoDeviceError(
-                f"the NVIDIA driver is for CUDA {version // 1000}.{version % 1000 // 10} and the kernels need "
-                f"{OLDEST_DRIVER // 1000}.0; install a newer driver"
-            )
+            raise NoDeviceError(old_driver(version, OLDEST_DRIVER))
         return [self._info(k, version) for k in range(self._ask(self._cuda.cuDeviceGetCount()))]
 
     def open(self, info: DeviceInfo) -> BindingsDevice:
@@ -62,6 +60,7 @@ class BindingsDriver:
             memory_bytes=int(self._ask(cuda.cuDeviceTotalMem(device))),
             multiprocessors=attribute("MULTIPROCESSOR_COUNT"),
             shared_bytes=attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"),
+            clock_hz=1e3 * attribute("CLOCK_RATE"),
             driver=version,
             by=self.name,
         )
@@ -155,8 +154,6 @@ class BindingsDevice:
 
     def launch(self, kernel: Any, blocks: int, threads: int, shared_bytes: int, arguments: Array) -> None:
         """Begin a kernel."""
-        import ctypes
-
         data = ctypes.create_string_buffer(struct_bytes(arguments), arguments.nbytes)
         pointers = (ctypes.c_void_p * 1)(ctypes.addressof(data))
         cuda = self._enter()
@@ -179,10 +176,13 @@ class BindingsDevice:
         return event
 
     def seconds_between(self, first: Any, second: Any) -> float:
-        """Wait for the second event."""
+        """Wait for the second event and let both go."""
         cuda = self._enter()
         checked(cuda.cuEventSynchronize(second))
-        return 1e-3 * float(checked(cuda.cuEventElapsedTime(first, second)))
+        milliseconds = float(checked(cuda.cuEventElapsedTime(first, second)))
+        for event in (first, second):
+            checked(cuda.cuEventDestroy(event))
+        return 1e-3 * milliseconds
 
     def pin(self, array: Array) -> Any:
         """Page-lock an array's memory."""

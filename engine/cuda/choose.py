@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from .archive import KernelArchive, find_archive
 from .bindings_device import BindingsDriver
-from .device import OLDEST_CAPABILITY, DeviceInfo, Driver
+from .device import OLDEST_CAPABILITY, DeviceInfo, Driver, old_driver
 from .errors import DeviceLostError, DeviceMemoryError, NoDeviceError
 from .pycuda_device import PycudaDriver
 from .session import CudaSession
@@ -40,17 +40,17 @@ def open_session(
         NoDeviceError: No device works; the message says why for each package and device.
     """
     archive: KernelArchive | None = None
-    reasons = []
+    oldest_driver, reasons = 0, []
     for driver in candidates:
         try:
             found = driver.devices()
             if found and archive is None:
                 archive = find()
-                archive.check()
+                oldest_driver = archive.check()
             for info in ordered(found, preference):
                 try:
                     assert archive is not None
-                    return _open(driver, info, archive)
+                    return _open(driver, info, archive, oldest_driver)
                 except (NoDeviceError, DeviceMemoryError, DeviceLostError) as error:
                     reasons.append(f"{info.name}: {error}")
             if not found:
@@ -81,11 +81,19 @@ def ordered(devices: Sequence[DeviceInfo], preference: str) -> list[DeviceInfo]:
     return chosen + [d for d in ranked if d not in chosen]
 
 
-def _open(driver: Driver, info: DeviceInfo, archive: KernelArchive) -> CudaSession:
+def _open(driver: Driver, info: DeviceInfo, archive: KernelArchive, oldest_driver: int) -> CudaSession:
     if info.capability < OLDEST_CAPABILITY:
         have, need = (f"{a}.{b}" for a, b in (info.capability, OLDEST_CAPABILITY))
         raise NoDeviceError(f"its compute capability is {have} and the kernels need {need}")
+    if info.driver < oldest_driver:
+        raise NoDeviceError(old_driver(info.driver, oldest_driver))
     session = CudaSession(driver.open(info), archive)
+    try:
+        session.load("finish", "finish_frames")  # if the driver takes one of them, it takes all
+    except DeviceLostError as error:
+        raise NoDeviceError(
+            f"its driver does not take the kernels, {error}; install a newer driver, or run `python build.py cuda`"
+        ) from error
     log.info("CUDA on GPU %d, %s, by %s", info.index, info.name, driver.name)
     return session
 

@@ -27,6 +27,7 @@ class DeviceInfo:
     memory_bytes: int
     multiprocessors: int
     shared_bytes: int  # most that a block can ask for
+    clock_hz: float = 0.0  # the highest of the multiprocessors; 0: not known
     driver: int = OLDEST_DRIVER  # as cuDriverGetVersion says it
     by: str = ""  # the package that found it
 
@@ -90,7 +91,7 @@ class Device(Protocol):
         ...
 
     def seconds_between(self, first: Any, second: Any) -> float:
-        """Wait for the second event and give the time between both."""
+        """Wait for the second event and give the time between both, which are let go."""
         ...
 
     def pin(self, array: Array) -> Any:
@@ -122,6 +123,12 @@ class Driver(Protocol):
     def open(self, info: DeviceInfo) -> Device:
         """Open a device's primary context."""
         ...
+
+
+def old_driver(version: int, needed: int) -> str:
+    """Say that the driver is too old; versions as cuDriverGetVersion says them."""
+    have, need = (f"{number // 1000}.{number % 1000 // 10}" for number in (version, needed))
+    return f"the NVIDIA driver is for CUDA {have} and the kernels need {need}; install a newer driver"
 
 
 def struct_bytes(arguments: Array) -> bytes:

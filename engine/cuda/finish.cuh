@@ -13,7 +13,7 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
     const float* planes = args.planes.get() + k;
     const bool hit = planes[HIT_ROW * n] > 0.0f;
     float* out = args.out.get();
-    const int32_t* places = args.places;
+    const int64_t* places = args.places;
     if (places[COMBINED_PLANE] >= 0)
         for (int c = 0; c < 4; ++c)
             out[places[COMBINED_PLANE] + 4 * k + c] = args.color.get()[4 * k + c] / (float)args.samples;

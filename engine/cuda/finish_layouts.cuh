@@ -20,12 +20,11 @@ enum FinishedPlane {
 
 struct FinishArguments {  // N = count pixels of a whole picture
     Pointer<const float> color;         // (N, 4), the sum over samples
-    Pointer<const float> planes;        // (10, N), see Frame
+    Pointer<const float> planes;        // (10, N), see Frame; its stride is N
     Pointer<const float> object_ids;    // (objects,)
     Pointer<const float> pass_indices;  // (objects,)
     Pointer<float> out;                 // planes one after the other
     float background_depth, background_view_z;
     int32_t count, samples;
-    int32_t places[NUM_FINISHED];       // where each plane begins, in floats; -1: not wanted
-    int32_t unused;
+    int64_t places[NUM_FINISHED];       // where each plane begins, in floats; -1: not wanted
 };

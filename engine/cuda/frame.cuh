@@ -144,7 +144,7 @@ NI void describe_native(const Frame& frame, int k)
 NI void write_planes(const Frame& frame, int k, const double point[3], const double normal[3], int object)
 {
     float* planes = frame.planes.get() + k;
-    const int64_t n = frame.count;
+    const int64_t n = frame.stride;
     const double* z = frame.camera.clip_from_world + 8;
     const double* w = frame.camera.clip_from_world + 12;
     planes[0 * n] = (float)(0.5 * (dot3(z, point) + z[3]) / (dot3(w, point) + w[3]) + 0.5);
@@ -165,7 +165,7 @@ NI void finish_surface(const Frame& frame, int k)
     frame.object.get()[k] = neural >= 0 ? neural : native >= 0 ? frame.num_neural + native : -1;
     if (neural < 0 && native < 0) {
         if (frame.first_sample)
-            for (int c = 0; c < NUM_PLANES; ++c) frame.planes.get()[c * (int64_t)frame.count + k] = 0.0f;
+            for (int c = 0; c < NUM_PLANES; ++c) frame.planes.get()[c * (int64_t)frame.stride + k] = 0.0f;
         for (int c = 0; c < 4; ++c) color[c] += frame.background[c];
         return;
     }

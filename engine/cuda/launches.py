@@ -17,6 +17,7 @@ from .session import CudaSession, DeviceArray
 Array = npt.NDArray[Any]
 WARPS = 8  # of a block of `march` and `evaluate`: their launch bounds
 THREADS = 32 * WARPS
+POINTS = ("evaluate", "evaluate_points")  # source and kernel of full precision
 
 
 class DeviceNetwork:
@@ -83,7 +84,7 @@ def _rounded(words: int) -> int:
 def place_scratch(
     session: CudaSession, plan: MemoryPlan, blocks: int, arguments: Array
 ) -> DeviceArray | None:
-    """Fill in where scratch lies; gives the memory that must outlive the launch."""
+    """Fill in where scratch lies; gives the memory, to be held until the launch has begun."""
     arguments["scratch_in_shared"] = plan.scratch_in_shared
     arguments["weights_in_shared"] = plan.weights_in_shared
     arguments["scratch_floats"] = plan.scratch_floats
@@ -103,6 +104,7 @@ class Evaluation:
         """Copy points (N, 3), N at least 1, anywhere."""
         self._session, self._count = session, len(points)
         use_half = use_half and not gradients
+        self._kernel = ("evaluate_half", f"evaluate_half_{network.data.width}") if use_half else POINTS
         self._source = session.array(np.ascontiguousarray(points, np.float32))
         self._values = session.empty(4 * self._count)
         self._slopes = session.empty(12 * self._count) if gradients else None
@@ -110,17 +112,16 @@ class Evaluation:
         arguments["network"], arguments["count"], arguments["extend"] = network.struct, self._count, 1
         arguments["points"], arguments["values"] = self._source.address, self._values.address
         arguments["gradients"] = self._slopes.address if self._slopes else 0
-        arguments["use_half"] = use_half
         plan = plan_memory(network, 4 if gradients else 1, use_half, session.device.info.shared_bytes)
-        self._name, self._shared = f"evaluate_{network.data.width}", plan.shared_bytes
-        blocks = session.resident_blocks("evaluate", self._name, THREADS, plan.shared_bytes)
+        self._shared = plan.shared_bytes
+        blocks = session.resident_blocks(*self._kernel, THREADS, self._shared)
         self._blocks = min(blocks, -(-self._count // THREADS))
         self._scratch = place_scratch(session, plan, self._blocks, arguments)
         self._arguments = arguments
 
     def launch(self) -> None:
         """Begin the kernel."""
-        self._session.launch("evaluate", self._name, self._blocks, THREADS, self._shared, self._arguments)
+        self._session.launch(*self._kernel, self._blocks, THREADS, self._shared, self._arguments)
 
     def result(self) -> tuple[Array, Array | None]:
         """Wait and give values (N,) and gradients (N, 3), where wanted."""
@@ -179,7 +180,6 @@ def march(
     scene: Array | None = None,
     objects: DeviceArray | None = None,
     counts: DeviceArray | None = None,
-    keep: list[DeviceArray | None] | None = None,
 ) -> None:
     """Begin the march of rays.
 
@@ -194,7 +194,6 @@ def march(
         scene: An `Instances` struct.
         objects: Out, (N,) int32, numbers of instances, with a scene.
         counts: Out, three uint64: values in full and in half precision, and rays.
-        keep: Gets the memory that must outlive the launch; without it the work is waited for.
     """
     arguments = np.zeros(1, layouts.MARCH_ARGUMENTS)
     arguments["network"], arguments["grid"] = network.struct, grid.struct
@@ -212,7 +211,4 @@ def march(
     blocks = max(1, min(blocks, -(-rays.count // THREADS)))
     scratch = place_scratch(session, plan, blocks, arguments)
     session.launch("march", name, blocks, THREADS, plan.shared_bytes, arguments)
-    if keep is not None:
-        keep += [queue, scratch]
-    else:
-        session.device.synchronize()  # the queue and the scratch are given back after this
+    del scratch, queue  # what gets their memory next comes later in the stream

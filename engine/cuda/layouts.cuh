@@ -89,9 +89,9 @@ struct EvaluateArguments {
     Network network;
     Pointer<const float> points;   // (N, 3) in [-1, 1]^3
     Pointer<float> values;         // out (N,)
-    Pointer<float> gradients;      // out (N, 3) or 0
+    Pointer<float> gradients;      // out (N, 3) or 0; in full precision only
     Pointer<float> scratch;
-    int32_t count, use_half;
+    int32_t count;
     int32_t scratch_in_shared, weights_in_shared;
     int32_t scratch_floats;
     int32_t extend;                // 1: points may lie outside the box (DESIGN: Spaces and conventions)

@@ -84,7 +84,6 @@ EVALUATE_ARGUMENTS = _struct(
     ("gradients", POINTER),
     ("scratch", POINTER),
     ("count", "i4"),
-    ("use_half", "i4"),
     ("scratch_in_shared", "i4"),
     ("weights_in_shared", "i4"),
     ("scratch_floats", "i4"),
@@ -182,7 +181,7 @@ FRAME = _struct(
     ("world_color", "f4", (3,)),
     ("background", "f4", (4,)),
     *((name, "i4") for name in ("x0", "y0", "columns", "count", "sample", "seed", "light", "num_neural")),
-    *((name, "i4") for name in ("first_sample", "use_color")),
+    *((name, "i4") for name in ("first_sample", "use_color", "stride")),
 )
 NORMALS_ARGUMENTS = _struct(
     ("frame", FRAME),
@@ -211,8 +210,7 @@ FINISH_ARGUMENTS = _struct(
     *((name, POINTER) for name in ("color", "planes", "object_ids", "pass_indices", "out")),
     *((name, "f4") for name in ("background_depth", "background_view_z")),
     *((name, "i4") for name in ("count", "samples")),
-    ("places", "i4", (len(FINISHED_PLANES),)),
-    ("unused", "i4"),
+    ("places", "i8", (len(FINISHED_PLANES),)),
 )
 STRUCTS: dict[str, np.dtype[np.void]] = {
     "Network": NETWORK,

@@ -14,18 +14,8 @@
         march_warp<WIDTH>(args, memory);                                                                              \
     }
 
-#if !defined(NI_WIDTH) || NI_WIDTH == 16
 MARCH(16, 8)
-#endif
-#if !defined(NI_WIDTH) || NI_WIDTH == 32
 MARCH(32, 8)
-#endif
-#if !defined(NI_WIDTH) || NI_WIDTH == 64
 MARCH(64, 8)
-#endif
-#if !defined(NI_WIDTH) || NI_WIDTH == 128
 MARCH(128, 8)
-#endif
-#if !defined(NI_WIDTH) || NI_WIDTH == 256
 MARCH(256, 8)
-#endif

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .device import OLDEST_DRIVER, Array, DeviceInfo, as_bytes, struct_bytes
+from .device import OLDEST_DRIVER, Array, DeviceInfo, as_bytes, old_driver, struct_bytes
 from .errors import DeviceLostError, DeviceMemoryError, NoDeviceError
 
 
@@ -35,10 +35,7 @@ class PycudaDriver:
         except cuda.Error as error:
             raise NoDeviceError(f"the NVIDIA driver does not start ({error})") from error
         if version < OLDEST_DRIVER:
-            raise NoDeviceError(
-                f"the NVIDIA driver is for CUDA {version // 1000}.{version % 1000 // 10} and the kernels need "
-                f"{OLDEST_DRIVER // 1000}.0; install a newer driver"
-            )
+            raise NoDeviceError(old_driver(version, OLDEST_DRIVER))
         return [self._info(k, version) for k in range(cuda.Device.count())]
 
     def open(self, info: DeviceInfo) -> PycudaDevice:
@@ -54,6 +51,7 @@ class PycudaDriver:
             memory_bytes=int(device.total_memory()),
             multiprocessors=int(device.get_attribute(names.MULTIPROCESSOR_COUNT)),
             shared_bytes=int(device.get_attribute(names.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)),
+            clock_hz=1e3 * int(device.get_attribute(names.CLOCK_RATE)),
             driver=version,
             by=self.name,
         )
@@ -66,24 +64,27 @@ class PycudaDevice:
         """Retain the primary context."""
         self.info = info
         self._cuda = cuda
-        self._context = cuda.Device(info.index).retain_primary_context()
+        try:
+            self._context = cuda.Device(info.index).retain_primary_context()
+        except cuda.Error as error:
+            raise DeviceLostError(f"the GPU failed ({error})") from error
         self._allocations: dict[int, Any] = {}
-        self._prepared: dict[tuple[int, int], Any] = {}
         with self._current():
             self._stream = cuda.Stream()
 
     @contextlib.contextmanager
     def _current(self) -> Iterator[Any]:
         cuda = self._cuda
-        self._context.push()
         try:
-            yield cuda
+            self._context.push()
+            try:
+                yield cuda
+            finally:
+                cuda.Context.pop()
         except cuda.MemoryError as error:
             raise DeviceMemoryError(f"the GPU's memory is full ({error})") from error
         except cuda.Error as error:
             raise DeviceLostError(f"the GPU failed ({error})") from error
-        finally:
-            cuda.Context.pop()
 
     def allocate(self, num_bytes: int) -> int:
         """Give the address of so much memory."""

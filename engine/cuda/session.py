@@ -1,7 +1,7 @@
 """One GPU at work: its kernels, its memory, and one launch at a time.
 
-All work goes through one stream, under one lock, so a session may be used from any thread. After `DeviceLostError` a
-session is `lost` and refuses everything; whoever holds it goes on with the CPU.
+All work goes through one stream, under one lock, so a session may be used from any thread. After the first
+`DeviceLostError`, from whatever call, a session is `lost` and refuses everything; whoever holds it goes on with the CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from .archive import KernelArchive
 from .device import Array, Device
 from .errors import DeviceLostError, DeviceMemoryError
+from .memory_pool import MemoryPool
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class CudaSession:
         """Take over an open device."""
         self.lock = threading.RLock()
         self.lost = False
-        self._device = device
+        self._device = cast(Device, _Watched(device, self))
+        self._memory = MemoryPool(self._device)
         self._archive = archive
         self._staging: tuple[npt.NDArray[np.uint8], Any] | None = None
         self._shared: tuple[npt.NDArray[np.uint8], Any] | None = None
@@ -46,13 +48,38 @@ class CudaSession:
         Raises:
             DeviceLostError: It works no more.
         """
+        self._refuse_lost()
+        return self._device
+
+    def pool(self) -> MemoryPool:
+        """Give what allocates.
+
+        Raises:
+            DeviceLostError: The device works no more.
+        """
+        self._refuse_lost()
+        return self._memory
+
+    def _refuse_lost(self) -> None:
         if self.lost:
             raise DeviceLostError("the GPU was lost earlier; restart the engine to use it again")
-        return self._device
 
     def free_bytes(self) -> int:
         """Give how much memory a request may take."""
-        return max(0, self.device.free_bytes() - KEPT_FREE)
+        pool = self.pool()
+        pool.settle()
+        return max(0, self.device.free_bytes() + pool.kept_bytes - KEPT_FREE)
+
+    def give_back(self, address: int) -> None:
+        """Take memory back, in whatever thread and at whatever moment."""
+        self._memory.give_back(address)
+        if not self.lost and self.lock.acquire(blocking=False):  # or else the next request sorts it in
+            try:
+                self._memory.settle()
+            except DeviceLostError:
+                log.debug("a block of the GPU's memory is lost with it")
+            finally:
+                self.lock.release()
 
     def empty(self, num_bytes: int) -> DeviceArray:
         """Give memory whose content is anything."""
@@ -133,11 +160,16 @@ class CudaSession:
     ) -> None:
         """Begin a kernel of a source with a struct as its argument."""
         kernel = self._kernel(source, name, shared_bytes)
-        try:
-            self.device.launch(kernel, blocks, threads, shared_bytes, arguments)
-        except DeviceLostError:
-            self.lost = True
-            raise
+        self.device.launch(kernel, blocks, threads, shared_bytes, arguments)
+
+    def load(self, source: str, name: str) -> None:
+        """Load a kernel before it is needed.
+
+        Raises:
+            NoDeviceError: The archive lacks it.
+            DeviceLostError: The driver cannot load it.
+        """
+        self._kernel(source, name, 0)
 
     def _kernel(self, source: str, name: str, shared_bytes: int) -> Any:
         key = (name, shared_bytes)
@@ -150,24 +182,39 @@ class CudaSession:
 
 
 class DeviceArray:
-    """Memory on the device, given back when nobody holds it any more."""
+    """Memory on the device, given back when nobody holds it any more.
+
+    It may be given back while work on it is under way: what is written there next comes later in the same stream.
+    """
 
     def __init__(self, session: CudaSession, num_bytes: int) -> None:
         """Allocate."""
         self.num_bytes = num_bytes
-        self.address = session.device.allocate(num_bytes)
-        self._finalizer = weakref.finalize(self, _release, session, self.address)
+        with session.lock:
+            self.address = session.pool().allocate(num_bytes)
+        self._finalizer = weakref.finalize(self, session.give_back, self.address)
 
     def release(self) -> None:
         """Give the memory back now."""
         self._finalizer()
 
 
-def _release(session: CudaSession, address: int) -> None:
-    if session.lost:
-        return
-    try:
-        with session.lock:
-            session.device.free(address)
-    except DeviceLostError:
-        session.lost = True
+class _Watched:
+    """A device whose first failure makes its session lost; memory that cannot be page-locked is none."""
+
+    def __init__(self, device: Device, session: CudaSession) -> None:
+        self._watched, self._session = device, weakref.proxy(session)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._watched, name)
+        if name in ("info", "pin"):
+            return found
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return found(*arguments)
+            except DeviceLostError:
+                self._session.lost = True
+                raise
+
+        return call

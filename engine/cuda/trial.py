@@ -35,6 +35,9 @@ def main() -> int:
             f"{info.name} gives wrong numbers ({t} for {3.0 - CROSSING}); the CPU should trace\n"
         )
         return 1
+    if tracer.left_to_cpu:
+        sys.stderr.write(f"{info.name} cannot go on; the CPU traces\n")
+        return 1
     major, minor = info.capability
     sys.stdout.write(f"{info.name} (compute capability {major}.{minor}) by {info.by}\n")
     return 0

@@ -65,7 +65,8 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
         return None
     from ..cuda.errors import DeviceLostError, DeviceMemoryError
     from .camera import PixelCamera
-    from .device_frame import DeviceFrame, Window, device_scene
+    from .device_frame import DeviceFrame, device_scene
+    from .device_tile import Window
 
     camera = PixelCamera(request.camera, request.width, request.height)
     x0, y0, x1, y1 = request.window

@@ -18,6 +18,7 @@ from ..protocol.frames import frame_bytes
 from ..protocol.scene import PLANE_CHANNELS, PlaneName
 from ..transforms import Array
 from .camera import BACKGROUND_DEPTH, BACKGROUND_VIEW_Z
+from .device_tile import DeviceSums
 from .scene import PreparedScene
 
 THREADS = 128  # of a block: the kernel's launch bounds
@@ -72,17 +73,17 @@ class DevicePlanes(Mapping[PlaneName, Array]):
 def finished_planes(
     session: CudaSession,
     scene: PreparedScene,
-    tile: Mapping[str, DeviceArray],
+    sums: DeviceSums,
     names: tuple[PlaneName, ...],
     size: tuple[int, int],
     samples: int,
 ) -> DevicePlanes:
-    """Give the planes of a whole picture from the sums of its one tile; waits for all work.
+    """Give the planes of a whole picture from its sums; waits for all work.
 
     Args:
         session: The device.
         scene: What was drawn; its objects' ids are looked up.
-        tile: `color` and `planes` of all pixels.
+        sums: Of all pixels.
         names: The planes that are wanted, in the order of the frame.
         size: Rows and columns.
         samples: How many the colours are sums of.
@@ -101,7 +102,7 @@ def finished_planes(
     for plane in names:
         arguments["places"][0, layouts.FINISHED_PLANES.index(plane)] = begin
         begin += count * PLANE_CHANNELS[plane]
-    given: dict[str, Any] = {**memory, "out": out, "color": tile["color"], "planes": tile["planes"]}
+    given: dict[str, Any] = {**memory, "out": out, "color": sums.color, "planes": sums.planes}
     for name, array in given.items():
         arguments[name] = array.address
     arguments["background_depth"], arguments["background_view_z"] = BACKGROUND_DEPTH, BACKGROUND_VIEW_Z

@@ -96,6 +96,11 @@ class CudaTracer:
         return self._use_half
 
     @property
+    def left_to_cpu(self) -> bool:
+        """Whether the GPU could not go on with some request."""
+        return self._cpu is not None
+
+    @property
     def device_grid(self) -> launches.DeviceGrid:
         """The step grid there."""
         return self._steps[2]

@@ -4,12 +4,14 @@ It keeps count of memory, checks what a real device would refuse, and fails wher
 """
 
 import ctypes
+import os
 
 import numpy as np
 
 from engine.cuda import layouts
 from engine.cuda.archive import KernelArchive
-from engine.cuda.device import DeviceInfo
+from engine.cuda.choose import shared_session
+from engine.cuda.device import OLDEST_DRIVER, DeviceInfo
 from engine.cuda.errors import DeviceLostError, DeviceMemoryError, NoDeviceError
 from engine.cuda.session import CudaSession
 from tests.cuda import host_twin
@@ -59,6 +61,7 @@ class FakeDevice:
     def __init__(self, info, capacity=1 << 40):
         self.info, self.capacity = info, capacity
         self.memory, self.launches, self.closed, self.pinned = {}, [], False, []
+        self.allocations = 0
         self.lost_at = None  # number of the launch that fails
 
     @property
@@ -68,6 +71,7 @@ class FakeDevice:
     def allocate(self, num_bytes):
         if self.used + num_bytes > self.capacity:
             raise DeviceMemoryError("the GPU's memory is full (CUDA_ERROR_OUT_OF_MEMORY)")
+        self.allocations += 1
         block = np.full(max(1, num_bytes) + 256, 0xCD, np.uint8)  # uninitialised memory is not zero
         start = -(-block.ctypes.data // 256) * 256
         self.memory[start] = block
@@ -137,11 +141,20 @@ class AnyArchive(KernelArchive):
     """Gives an image of any name."""
 
     def check(self):
-        pass
+        return OLDEST_DRIVER
 
     def image(self, source, capability):
         return source.encode()
 
 
+def fill_up(device, session, but=0):
+    """Let a device have no memory but so much, and nothing that is kept."""
+    session.pool().trim()
+    device.capacity = device.used + but
+
+
 def session(device=None):
+    """Give a session on a fake device; where NEURAL_IMPLICIT_TEST_GPU is set and none is given, on the GPU."""
+    if device is None and os.environ.get("NEURAL_IMPLICIT_TEST_GPU"):
+        return shared_session()
     return CudaSession(device or FakeDevice(info()), AnyArchive(None))

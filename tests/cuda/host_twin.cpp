@@ -27,24 +27,31 @@ void march_all(const MarchArguments& args)
 }
 
 template <int WIDTH>
-void evaluate_all(const EvaluateArguments& args)
+void evaluate_half_all(const EvaluateArguments& args)
 {
-    std::vector<float> scratch(NI_LANES * scratch_size(args.network, 4));
+    std::vector<float> scratch(NI_LANES * scratch_size(args.network, 1));
     for (int first = 0; first < args.count; first += NI_LANES)
-        evaluate_warp<WIDTH>(args, memory_of(args.network, scratch.data()), first);
+        evaluate_half_warp<WIDTH>(args, memory_of(args.network, scratch.data()), first);
 }
 
 }  // namespace
 
 #define KERNELS(WIDTH)                                                              \
     extern "C" void march_##WIDTH(const MarchArguments* args) { march_all<WIDTH>(*args); } \
-    extern "C" void evaluate_##WIDTH(const EvaluateArguments* args) { evaluate_all<WIDTH>(*args); }
+    extern "C" void evaluate_half_##WIDTH(const EvaluateArguments* args) { evaluate_half_all<WIDTH>(*args); }
 
 KERNELS(16)
 KERNELS(32)
 KERNELS(64)
 KERNELS(128)
 KERNELS(256)
+
+extern "C" void evaluate_points(const EvaluateArguments* args)
+{
+    std::vector<float> scratch(NI_LANES * scratch_size(args->network, 4));
+    for (int first = 0; first < args->count; first += NI_LANES)
+        evaluate_warp(*args, memory_of(args->network, scratch.data()), first);
+}
 
 extern "C" void cast_rays(const CastArguments* args)
 {

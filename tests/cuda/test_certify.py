@@ -200,6 +200,7 @@ def test_tracer_certifies_on_its_gpu_and_keeps_the_cells(monkeypatch):
     device = fake_driver.FakeDevice(fake_driver.info())
     weights = octahedron()
     tracer = CudaTracer(weights, fake_driver.session(device))
+    tracer.session.pool().trim()
     held = len(device.memory)
     monkeypatch.setattr(
         "engine.tracing.certified_grid.certify", lambda *_: pytest.fail("the CPU was asked to prove")
@@ -209,6 +210,7 @@ def test_tracer_certifies_on_its_gpu_and_keeps_the_cells(monkeypatch):
     assert names.count("certify_cells") >= 8  # of 262,144 cells first, CELLS_AT_ONCE in a launch
     kept = certified_cache.load_cells(weights)
     assert np.array_equal(kept.reachable, tracer.grid.cell >= 0)
+    tracer.session.pool().trim()
     assert len(device.memory) == held  # one grid for another; scratch, places and bounds are given back
     rays = (*rays_towards_origin(500), np.zeros(500), np.full(500, 1e9))
     t_hit = tracer.trace(*rays)
@@ -235,10 +237,11 @@ def quick_cpu(monkeypatch):
 def test_gpu_without_memory_for_it_leaves_the_proof_to_the_cpu(quick_cpu, monkeypatch, caplog):
     device = fake_driver.FakeDevice(fake_driver.info())
     tracer = CudaTracer(octahedron(), fake_driver.session(device))
-    upload = device.allocate
+    upload, full = device.allocate, []
 
     def allocate(num_bytes):  # the proof's cells do not fit, the grid does
-        if num_bytes == 12 * certification.CELLS_AT_ONCE:
+        if num_bytes >= 12 * certification.CELLS_AT_ONCE and not full:
+            full.append(num_bytes)
             raise DeviceMemoryError("the GPU's memory is full (CUDA_ERROR_OUT_OF_MEMORY)")
         return upload(num_bytes)
 

@@ -10,7 +10,7 @@ from engine.network.activations import SLOPES, VALUES
 from engine.network.field import Field
 from engine.tracing import cell_walk, march_kernel, ray_state
 from engine.tracing.kernel_math import CODES
-from tests.cuda import host_twin
+from tests.cuda import host_twin, on_device
 from tests.engine.networks import octahedron, random_network
 
 ARCHITECTURES = {
@@ -90,10 +90,10 @@ def test_activations_and_slopes_are_the_reference_ones(name):
 def test_values_and_gradients_are_the_reference_ones(activation):
     weights = random_network(activation=activation, width=20, depth=4)
     field, where = Field(weights), points(999)
-    values, gradients = host_twin.evaluate(weights, where, gradients=True)
+    values, gradients = on_device.evaluate(weights, where, gradients=True)
     scale = max(1.0, np.abs(field.value(where)).max())
     assert np.abs(values - field.value(where)).max() < 5e-6 * scale  # float32 through five layers
-    assert np.array_equal(values, host_twin.evaluate(weights, where))
+    assert np.array_equal(values, on_device.evaluate(weights, where))
     error = np.linalg.norm(gradients - field.gradient(where), axis=1)
     steep = max(1.0, np.linalg.norm(field.gradient(where), axis=1).max())
     # a float32 value on the other side of a kink takes the other slope: rare
@@ -104,7 +104,7 @@ def test_values_and_gradients_are_the_reference_ones(activation):
 def test_every_architecture_is_evaluated(name):
     weights = random_network(activation="softplus", **ARCHITECTURES[name])
     field, where = Field(weights, 0.3), points(500)
-    values, gradients = host_twin.evaluate(weights, where, gradients=True, time=0.3)
+    values, gradients = on_device.evaluate(weights, where, gradients=True, time=0.3)
     scale = max(1.0, np.abs(field.value(where)).max(), np.abs(field.gradient(where)).max())
     assert np.abs(values - field.value(where)).max() < 5e-6 * scale
     assert np.abs(gradients - field.gradient(where)).max() < 5e-5 * scale
@@ -112,12 +112,12 @@ def test_every_architecture_is_evaluated(name):
 
 def test_octahedron_is_exact():
     where = points(300)
-    assert np.abs(host_twin.evaluate(octahedron(), where) - (np.abs(where).sum(axis=1) - 0.7)).max() < 4e-7
+    assert np.abs(on_device.evaluate(octahedron(), where) - (np.abs(where).sum(axis=1) - 0.7)).max() < 4e-7
 
 
 def test_outside_the_box_the_way_to_it_is_added():
     weights, where = random_network(), points(400, reach=3.0)
-    values = host_twin.evaluate(weights, where, extend=True)
+    values = on_device.evaluate(weights, where)
     assert np.abs(values - Field(weights).value(where.astype(np.float32))).max() < 1e-5
 
 
@@ -126,9 +126,9 @@ def test_matrix_unit_evaluates_every_architecture(name):
     """The fragments' layout: a wrong lane, row or column would be off by the size of the values."""
     weights = random_network(activation="hard_gelu", **ARCHITECTURES[name])
     field, where = Field(weights, 0.3), points(450)
-    values = host_twin.evaluate(weights, where, half=True, time=0.3)
+    values = on_device.evaluate(weights, where, half=True, time=0.3)
     scale = max(1.0, np.abs(field.value(where)).max(), np.abs(field.gradient(where)).max())
     assert (
         np.abs(values - field.value(where)).max() < 1e-5 * scale
     )  # the derived bound is tested beside its derivation
-    assert not np.array_equal(values, host_twin.evaluate(weights, where, time=0.3))
+    assert not np.array_equal(values, on_device.evaluate(weights, where, time=0.3))

@@ -177,7 +177,7 @@ def test_orthographic_region_of_a_picture_is_its_crop(builder, monkeypatch):
     check(expected, actual)
 
 
-def test_small_memory_gives_the_same_picture_in_tiles(builder, monkeypatch):
+def test_picture_in_tiles_is_the_same(builder, monkeypatch):
     everything(builder)
     builder.light(**LIGHTS["area"])
     device = fake_driver.FakeDevice(fake_driver.info())
@@ -200,7 +200,7 @@ def test_device_that_fails_amid_a_picture_leaves_it_to_the_cpu(fault, builder, m
     if fault == "lost":
         device.lost_at = len(device.launches) + 4
     else:
-        device.capacity = device.used
+        fake_driver.fill_up(device, scene.neural[0].tracer.session)
     camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
     request = ViewRequest(camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=1)
     actual = render_picture(scene, request).planes

@@ -60,7 +60,7 @@ def test_memory_that_runs_out_halves_the_tiles(monkeypatch, caplog):
     rays = (*rays_towards_origin(1000), *spans(1000))
     whole = tracer.trace(*rays)
     monkeypatch.setattr(cuda_tracing, "SMALLEST_TILE", 100)
-    device.capacity = device.used + 300 * 72
+    fake_driver.fill_up(device, tracer.session, but=300 * 72)
     before = len(device.launches)
     with caplog.at_level(logging.INFO):
         assert np.array_equal(tracer.trace(*rays), whole)
@@ -74,7 +74,7 @@ def test_memory_that_stays_full_sends_the_request_to_the_cpu_and_says_so(caplog)
     tracer = tracer_on(device)
     rays = (*rays_towards_origin(500), *spans(500))
     whole = tracer.trace(*rays)
-    device.capacity = device.used
+    fake_driver.fill_up(device, tracer.session)
     hit = np.isfinite(whole)
     again = tracer.trace(*rays)
     assert np.array_equal(np.isfinite(again), hit) and np.abs(again[hit] - whole[hit]).max() < 1e-5
@@ -92,14 +92,91 @@ def test_memory_that_stays_full_sends_the_request_to_the_cpu_and_says_so(caplog)
 def test_all_memory_is_given_back():
     device = fake_driver.FakeDevice(fake_driver.info())
     tracer = tracer_on(device)
-    held = device.used
+    tracer.session.pool().trim()
+    held, session = device.used, tracer.session
     rays = (*rays_towards_origin(300), *spans(300))
     tracer.trace(*rays)
     tracer.value(rays[0])
     tracer.gradient(rays[0])
+    session.pool().trim()
     assert device.used == held
     del tracer
-    assert device.used == 0
+    session.pool().trim()
+    assert device.used == 0 and session.pool().kept_bytes == 0
+
+
+def test_second_request_takes_the_memory_of_the_first():
+    device = fake_driver.FakeDevice(fake_driver.info())
+    tracer = tracer_on(device)
+    rays = (*rays_towards_origin(300), *spans(300))
+    whole = tracer.trace(*rays)
+    asked = device.allocations
+    assert np.array_equal(tracer.trace(*rays), whole) and device.allocations == asked
+    tracer.trace(*rays_towards_origin(3000), *spans(3000))  # of other sizes
+    assert device.allocations > asked
+
+
+def test_memory_that_is_kept_is_bounded_counts_as_free_and_goes_before_a_request_fails():
+    device = fake_driver.FakeDevice(fake_driver.info(memory_bytes=80 << 20), capacity=400 << 20)
+    session = fake_driver.session(device)
+    free = session.free_bytes()
+    blocks = [session.empty(3 << 20) for _ in range(4)]
+    del blocks
+    pool = session.pool()
+    assert pool.kept_bytes == 9 << 20 and len(device.memory) == 3  # an eighth of 80 MiB
+    assert abs(session.free_bytes() - free) < 4096
+    device.capacity = device.used + 100  # only what is kept is left
+    big = session.empty(8 << 20)
+    assert pool.kept_bytes == 0 and len(device.memory) == 1
+    with pytest.raises(DeviceMemoryError):
+        session.empty(8 << 20)
+    address = big.address
+    big.release()
+    assert session.empty(7 << 20).address == address  # at most a quarter more than is asked for
+    assert len(device.memory) == 1
+
+
+def test_block_that_the_garbage_collector_gives_back_amid_a_request_is_sorted_in_later():
+    """A finalizer may run at any moment, in the thread that is allocating too."""
+    device = fake_driver.FakeDevice(fake_driver.info())
+    session = fake_driver.session(device)
+    spare, allocate = [session.empty(1000)], device.allocate
+    first = spare[0].address
+
+    def collect(num_bytes):
+        spare.clear()
+        assert session.pool().kept_bytes == 0  # not touched while the request is under way
+        return allocate(num_bytes)
+
+    device.allocate = collect
+    assert session.empty(1000).address != first
+    device.allocate = allocate
+    assert {session.empty(1000).address for _ in range(1)} <= {first, *device.memory}
+    assert session.pool().kept_bytes > 0 or len(device.memory) == 2
+
+
+@pytest.mark.parametrize("call", ["upload", "download", "synchronize", "fill"])
+def test_failure_of_any_call_makes_the_session_lost(call, monkeypatch):
+    """A kernel's fault shows at a later call: work is asynchronous."""
+    device = fake_driver.FakeDevice(fake_driver.info())
+    session = fake_driver.session(device)
+    memory = session.array(np.zeros(4))
+
+    def fail(*_):
+        raise DeviceLostError("the GPU failed (CUDA_ERROR_ILLEGAL_ADDRESS)")
+
+    monkeypatch.setattr(device, call, fail)
+    asked = {
+        "upload": lambda: session.array(np.zeros(4)),
+        "download": lambda: session.download(memory, (4,), np.float64),
+        "synchronize": lambda: session.device.synchronize(),
+        "fill": lambda: session.zeros(8),
+    }
+    with pytest.raises(DeviceLostError, match="ILLEGAL_ADDRESS"):
+        asked[call]()
+    assert session.lost
+    with pytest.raises(DeviceLostError, match="restart the engine"):
+        session.empty(8)
 
 
 def test_device_that_is_lost_is_not_asked_again_and_the_cpu_goes_on(caplog):
@@ -328,7 +405,7 @@ def test_cuda_by_name_is_an_error_where_it_does_not_work(device_choice):
 
 def archive_at(path, members, sources=None):
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(MANIFEST, json.dumps({"sources": sources or sources_digest()}))
+        archive.writestr(MANIFEST, json.dumps({"sources": sources or sources_digest(), "driver": 13000}))
         for name in members:
             archive.writestr(name, name)
     return KernelArchive(path)

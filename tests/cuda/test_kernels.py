@@ -17,7 +17,8 @@ HAS_NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bi
 needs_nvcc = pytest.mark.skipif(not HAS_NVCC, reason="there is no nvcc, so no kernel can be compiled")
 WIDTHS = (16, 32, 64, 128, 256)
 KERNELS = {
-    *(f"{name}_{width}" for name in ("march", "evaluate") for width in WIDTHS),
+    *(f"{name}_{width}" for name in ("march", "evaluate_half") for width in WIDTHS),
+    "evaluate_points",
     *("cast_rays", "begin_pixels", "finish_surfaces", "begin_lights", "add_lights", "neural_normals"),
     *("certify_cells", "finish_frames"),
 }
@@ -26,6 +27,8 @@ ptxas info    : Compiling entry function 'march_32' for 'sm_90'
 ptxas info    : Function properties for march_32
     608 bytes stack frame, 76 bytes spill stores, 68 bytes spill loads
 ptxas info    : Used 128 registers, used 1 barriers, 608 bytes cumulative stack size
+ptxas info    : Function properties for _Z4walkR8RayState
+    0 bytes stack frame, 12 bytes spill stores, 24 bytes spill loads
 ptxas info    : Compiling entry function 'other' for 'sm_90'
 ptxas info    : Function properties for other
     0 bytes stack frame, 600 bytes spill stores, 0 bytes spill loads
@@ -48,14 +51,14 @@ def test_every_kernel_compiles_without_warnings_and_within_the_limits(architectu
 def test_a_warning_is_an_error_that_names_the_source(tmp_path, monkeypatch):
     (tmp_path / "bad.cu").write_text("__global__ void f(int* a) { int unused = 3; a[0] = 1; }")
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
-    with pytest.raises(BuildError, match=r"(?s)cannot compile bad\.cu for 90.*unused"):
-        kernels.compile_source("bad", 90, False, tmp_path)
+    with pytest.raises(BuildError, match=r"(?s)cannot compile bad\.cu to bad\.compute_80\.ptx.*unused"):
+        kernels.compile_cubin("bad", 90, tmp_path)
 
 
 def test_what_ptxas_says_is_read_and_limited():
     first, second = kernels.parse(PTXAS)
     assert (first.kernel, first.architecture, first.registers) == ("march_32", "sm_90", 128)
-    assert (first.stack_bytes, first.spill_stores, first.spill_loads, first.shared_bytes) == (608, 76, 68, 0)
+    assert (first.stack_bytes, first.spill_stores, first.spill_loads, first.shared_bytes) == (608, 88, 92, 0)
     assert first.within_limits
     assert second.shared_bytes == 1024 and not second.within_limits
     assert "march_32" in kernels.table([first, second])
@@ -96,8 +99,8 @@ def test_sources_that_change_while_they_are_compiled_make_no_archive(tmp_path, m
 @needs_nvcc
 def test_real_kernel_is_packed_found_and_read_where_an_installed_release_has_it(tmp_path, monkeypatch):
     """One cubin and its PTX through the archive, the extension's zip, and the installed engine's own search."""
-    cubin, uses = kernels.compile_source("begin_light", 90, False, tmp_path)
-    ptx, _ = kernels.compile_source("begin_light", 80, True, tmp_path)
+    cubin, uses = kernels.compile_cubin("begin_light", 90, tmp_path)
+    ptx = kernels.compile_ptx("begin_light", 80, tmp_path)
     assert [use.kernel for use in uses] == ["begin_lights"]
     monkeypatch.setattr(kernels, "compile_all", lambda: ([cubin, ptx], uses))
     path, _ = kernels.write_archive(tmp_path / "dist")
@@ -125,7 +128,7 @@ def test_real_kernel_is_packed_found_and_read_where_an_installed_release_has_it(
 
 @needs_nvcc
 def test_member_that_is_for_another_chip_or_missing_is_found_out(tmp_path, monkeypatch):
-    cubin, _ = kernels.compile_source("begin_light", 75, False, tmp_path)
+    cubin, _ = kernels.compile_cubin("begin_light", 75, tmp_path)
     path = tmp_path / "k.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(cubin, member("begin_light", 90, False))

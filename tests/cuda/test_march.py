@@ -13,7 +13,7 @@ from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.cuda import CudaTracer
-from tests.cuda import fake_driver, host_twin
+from tests.cuda import fake_driver, on_device
 from tests.engine.networks import from_arrays, octahedron, random_network
 from tests.engine.test_tracing import ACTIVATIONS, spans
 from tests.oracles import rays_towards_origin
@@ -51,7 +51,7 @@ def same_hits(weights, grid, rays, half_error=None):
     cpu = CpuTracer(weights)
     cpu._steps = ("given", grid)
     expected = cpu.trace(*rays)
-    t_hit, counts = host_twin.march(weights, grid, *rays, half_error=half_error)
+    t_hit, counts = on_device.march(weights, grid, *rays, half_error=half_error)
     speed = np.linalg.norm(rays[1], axis=1)
     hit = np.isfinite(expected)
     assert np.array_equal(hit, np.isfinite(t_hit))
@@ -64,7 +64,7 @@ def same_hits(weights, grid, rays, half_error=None):
     rounding = 5e-7 * max(1.0, np.abs(field.value(points + 0.3)).max())
     assert (apart < 3e-6 + rounding / np.maximum(slope, 1e-6)).mean() > 0.995
     assert apart[slope > 0.05].max() < 1e-3
-    blocked, _ = host_twin.march(weights, grid, *rays, any_hit=True, half_error=half_error)
+    blocked, _ = on_device.march(weights, grid, *rays, any_hit=True, half_error=half_error)
     assert np.array_equal(np.isfinite(blocked), hit)
     return counts, cpu.count_evaluations(*rays)
 
@@ -121,7 +121,7 @@ def test_derived_error_bounds_what_split_half_precision_does(spot):
     ]
     for weights in networks:
         places = np.random.default_rng(4).uniform(-1.0, 1.0, (800, 3)).astype(np.float32)
-        seen = np.abs(host_twin.evaluate(weights, places, half=True) - Field(weights).value(places))
+        seen = np.abs(on_device.evaluate(weights, places, half=True) - Field(weights).value(places))
         bound = half_error(weights, places.astype(np.float64))
         assert (seen <= bound).all()
         assert (
