@@ -1,7 +1,7 @@
 // Which instances a ray may meet, one after the other, by where it enters their boxes.
 //
 // Nothing is kept but the last one: the tree is searched again for the next, so a ray costs no memory per instance.
-// Reference: engine/rendering/instance_tree.py, engine/rendering/neural_geometry.py. Test: tests/cuda/test_scene.py.
+// Reference: engine/rendering/instance_tree.py, engine/rendering/neural_geometry.py. Test: tests/cuda/test_frame.py.
 #pragma once
 
 #include "layouts.cuh"

@@ -84,6 +84,11 @@ def test_trial_for_the_doctor_says_what_works(tmp_path):
     assert done.stdout == "Fake GPU 0 (compute capability 9.0) by cuda-bindings\n", done.stderr
 
 
+def test_trial_for_the_doctor_does_not_take_the_cpus_work_for_the_gpus(tmp_path):
+    done = fake_libcuda.run(["-m", "engine.cuda.trial"], fake_libcuda.environment(tmp_path, lost=1))
+    assert done.returncode == 1 and "Fake GPU 0 cannot go on; the CPU traces" in done.stderr
+
+
 def test_command_line_draws_on_it_what_the_cpu_draws(tmp_path):
     weights = tmp_path / "gem.safetensors"
     weights.write_bytes(octahedron().to_bytes())
