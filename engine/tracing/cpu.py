@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
-from .certified_cache import load_cells, save_cells
-from .certified_cells import CertifiedCells, can_certify
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
-from .packed_grid import PackedGrid, with_values
 from .parallel import over_slices
-from .step_grid import RESOLUTION, sampled_step_grid
+from .step_grid import RESOLUTION
+from .stepped import SteppedTracer
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +25,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
 
-class CpuTracer:
+class CpuTracer(SteppedTracer):
     """Sphere tracing of one network on the CPU (`Tracer`); every method may be called from several threads."""
 
     def __init__(self, weights: NeuralWeights, grid_resolution: int = RESOLUTION, time: float = 0.0) -> None:
@@ -39,40 +37,10 @@ class CpuTracer:
             time: The fourth input of a network that has four.
         """
         start = perf_counter()
-        self._weights = weights
+        super().__init__(weights)
         self._network = pack_network(weights, time)
-        # A network of x, y, z, t is another field at each time, so proving one is not worth it.
-        self._provable = can_certify(weights) and weights.architecture.inputs == 3
-        cells = load_cells(weights) if self._provable else None
-        if cells is not None:
-            self._steps: tuple[str, PackedGrid] = (
-                "certified",
-                with_values(cells.packed(), self.value_parallel),
-            )
-        else:
-            grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
-            self._steps = ("sampled", with_values(grid, self.value_parallel))
+        self._begin(grid_resolution)
         log.info("step grid (%s) in %.2f s", self.bound, perf_counter() - start)
-
-    @property
-    def steps(self) -> tuple[str, PackedGrid]:
-        """What steps rely on now and the grid that belongs to it."""
-        return self._steps
-
-    @property
-    def bound(self) -> str:
-        """What steps rely on now: "sampled" or "certified"."""
-        return self._steps[0]
-
-    @property
-    def grid(self) -> PackedGrid:
-        """The step grid in use; `certify` may replace it at any time."""
-        return self._steps[1]
-
-    @property
-    def provable(self) -> NeuralWeights | None:
-        """The network, unless it is very large or changes with time: then it stays sampled."""
-        return self._weights if self._provable else None
 
     def certify(self) -> bool:
         """Build the certified grid here, keep it on disk and use it from now on; whether it is in use."""
@@ -81,12 +49,6 @@ class CpuTracer:
 
             self.adopt(certified_cells(self._weights))
         return self.bound == "certified"
-
-    def adopt(self, cells: CertifiedCells) -> None:
-        """Use what was proven about this very network from now on, and keep it on disk."""
-        save_cells(self._weights, cells)
-        grid = with_values(cells.packed(), self.value_parallel)
-        self._steps = ("certified", grid)  # one reference, so a march sees one grid or the other
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""

@@ -23,10 +23,9 @@ from ..cuda.half_error import allowance
 from ..cuda.session import CudaSession
 from ..network.field import Field
 from ..protocol.weights import NeuralWeights
-from .certified_cache import load_cells, save_cells
-from .certified_cells import CertifiedCells, can_certify
 from .packed_grid import PackedGrid, with_values
-from .step_grid import RESOLUTION, sampled_step_grid
+from .step_grid import RESOLUTION
+from .stepped import SteppedTracer
 
 if TYPE_CHECKING:
     from .cpu import CpuTracer
@@ -37,10 +36,9 @@ FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
 LARGEST_TILE = 1 << 21  # rays or points of a launch
 SMALLEST_TILE = 1 << 13
-BYTES_PER_RAY = 80  # origin, direction, both ends, the hit, and room
 
 
-class CudaTracer:
+class CudaTracer(SteppedTracer):
     """Sphere tracing of one network on a GPU (`Tracer`); every method may be called from several threads."""
 
     def __init__(
@@ -58,27 +56,23 @@ class CudaTracer:
             DeviceLostError: The GPU works no more.
         """
         start = perf_counter()
-        self._weights, self._time, self._session, self._use_half = weights, time, session, use_half
+        super().__init__(weights)
+        self._time, self._session, self._use_half = time, session, use_half
         self._cpu: CpuTracer | None = None
         self._cpu_lock = threading.Lock()
         with session.lock:
             self._network = launches.DeviceNetwork(session, weights, time)
-        self._provable = can_certify(weights) and weights.architecture.inputs == 3
-        cells = load_cells(weights) if self._provable else None
-        if cells is not None:
-            self._use("certified", with_values(cells.packed(), self.value_parallel))
-        else:
-            grid = sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
-            self._use("sampled", with_values(grid, self.value_parallel))
+        self._begin(grid_resolution)
         log.info(
             "step grid (%s) on %s in %.2f s", self.bound, session.device.info.name, perf_counter() - start
         )
 
     def _use(self, bound: str, grid: PackedGrid) -> None:
+        grid = with_values(grid, self.value_parallel)
         half_error = allowance(self._weights, grid, self._time) if self._use_half else 0.0
         with self._session.lock:
-            on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)
-        self._steps = (bound, grid, on_device)  # one reference, so a march sees one grid or the other
+            self._on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)
+        self._steps = (bound, grid)
 
     @property
     def session(self) -> CudaSession:
@@ -103,27 +97,7 @@ class CudaTracer:
     @property
     def device_grid(self) -> launches.DeviceGrid:
         """The step grid there."""
-        return self._steps[2]
-
-    @property
-    def steps(self) -> tuple[str, PackedGrid]:
-        """What steps rely on now and the grid that belongs to it."""
-        return self._steps[0], self._steps[1]
-
-    @property
-    def bound(self) -> str:
-        """What steps rely on now: "sampled" or "certified"."""
-        return self._steps[0]
-
-    @property
-    def grid(self) -> PackedGrid:
-        """The step grid in use; `certify` may replace it at any time."""
-        return self._steps[1]
-
-    @property
-    def provable(self) -> NeuralWeights | None:
-        """The network, unless it is very large or changes with time: then it stays sampled."""
-        return self._weights if self._provable else None
+        return self._on_device
 
     def certify(self) -> bool:
         """Build the certified grid, keep it on disk and use it from now on; whether it is in use."""
@@ -156,11 +130,6 @@ class CudaTracer:
         architecture = dataclasses.replace(self._weights.architecture, output_activation="none")
         return Field(self._weights.with_description(architecture=architecture)).value(points)
 
-    def adopt(self, cells: CertifiedCells) -> None:
-        """Use what was proven about this very network from now on, and keep it on disk."""
-        save_cells(self._weights, cells)
-        self._use("certified", with_values(cells.packed(), self.value_parallel))
-
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""
         return self._in_tiles(
@@ -186,8 +155,13 @@ class CudaTracer:
             lambda cpu, part: cpu.gradient(points[part]),
         )
 
-    value_parallel = value
-    gradient_parallel = gradient
+    def value_parallel(self, points: FloatArray) -> FloatArray:
+        """`value`, of points in [-1, 1]^3."""
+        return self.value(points)
+
+    def gradient_parallel(self, points: FloatArray) -> FloatArray:
+        """`gradient`."""
+        return self.gradient(points)
 
     def trace(
         self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
@@ -203,7 +177,7 @@ class CudaTracer:
 
     def _march(self, origins: Any, directions: Any, t_min: Any, t_max: Any, any_hit: bool) -> FloatArray:
         def on_device(part: slice) -> FloatArray:
-            session, grid = self._session, self._steps[2]
+            session, grid = self._session, self._on_device
             rays = launches.upload_rays(session, origins[part], directions[part], t_min[part], t_max[part])
             t_hit = session.empty(8 * rays.count)
             launches.march(session, self._network, grid, rays, t_hit, any_hit, self._use_half)

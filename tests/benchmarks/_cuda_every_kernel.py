@@ -35,7 +35,7 @@ def evaluations_and_marches(session, count):
     for width in WIDTHS:
         weights = random_network(width=width, depth=3, activation="softplus", skips=(1,))
         for half in (False, True):
-            tracer = CudaTracer(weights, session, grid_resolution=16, use_half=half)
+            tracer = CudaTracer(weights, session, grid_resolution=8, use_half=half)
             launches.evaluate(session, tracer.network, points, False, half)
             tracer.gradient(points)
             tracer.trace(*rays)
@@ -80,10 +80,10 @@ def main(arguments):
             for half in (False, True):
                 launches.evaluate(session, network, points, False, half)
     else:
-        evaluations_and_marches(session, 300)
+        evaluations_and_marches(session, 96)
         proof(session)
     with tempfile.TemporaryDirectory() as folder:
-        planes = picture(Path(folder), *((1920, 1080) if large else (96, 64)))
+        planes = picture(Path(folder), *((1920, 1080) if large else (48, 32)))
     assert all(isinstance(found, DevicePlanes) for found in planes), "the CPU drew it"
     assert (planes[0]["object_id"] > 0).any()
     print("every kernel ran on", session.device.info.name)

@@ -53,6 +53,7 @@ def sentence(preference="", **settings):
 def numbers():
     """Traces, values and gradients through the package, and what memory is left in use."""
     session, weights = opened(), random_network(activation="hard_gelu", width=20, depth=3, seed=5)
+    free = session.device.free_bytes()
     tracer, points = CudaTracer(weights, session), np.random.default_rng(0).uniform(-1.0, 1.0, (500, 3))
     first = session.device.mark()
     value = np.abs(tracer.value(points) - Field(weights).value(points)).max()
@@ -78,7 +79,7 @@ def numbers():
         "hits": int(hit.sum()),
         "off": float(np.abs(np.abs(places).sum(axis=1) - 0.7).max()),
         "whole": whole,
-        "left": int(session.device.info.memory_bytes - session.device.free_bytes()),
+        "left": free - session.device.free_bytes(),
     }
 
 

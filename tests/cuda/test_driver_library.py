@@ -52,7 +52,7 @@ def trials(tmp_path_factory):
         ("no memory", "the GPU's memory is full (CUDA_ERROR_OUT_OF_MEMORY)"),
         (
             "kernels not taken",
-            "its driver does not take the kernels, the GPU failed (CUDA_ERROR_INVALID_IMAGE)",
+            "Fake GPU 0: its driver does not take the kernels, the GPU failed (CUDA_ERROR_INVALID_IMAGE)",
         ),
         ("wanted 2", "Fake GPU 2 by cuda-bindings"),
         ("wanted gpu 1", "Fake GPU 1 by cuda-bindings"),
@@ -84,35 +84,33 @@ def test_trial_for_the_doctor_says_what_works(tmp_path):
     assert done.stdout == "Fake GPU 0 (compute capability 9.0) by cuda-bindings\n", done.stderr
 
 
-def test_trial_for_the_doctor_does_not_take_the_cpus_work_for_the_gpus(tmp_path):
-    done = fake_libcuda.run(["-m", "engine.cuda.trial"], fake_libcuda.environment(tmp_path, lost=1))
-    assert done.returncode == 1 and "Fake GPU 0 cannot go on; the CPU traces" in done.stderr
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"lost": 1}, "the GPU was lost earlier; restart the engine to use it again; the CPU traces"),
+        ({"memory": 100_000}, "Fake GPU 0 cannot go on; the CPU traces"),
+    ],
+)
+def test_trial_for_the_doctor_does_not_take_the_cpus_work_for_the_gpus(settings, said, tmp_path):
+    done = fake_libcuda.run(["-m", "engine.cuda.trial"], fake_libcuda.environment(tmp_path, **settings))
+    assert done.returncode == 1 and said in done.stderr and done.stdout == ""
 
 
 def test_command_line_draws_on_it_what_the_cpu_draws(tmp_path):
-    weights = tmp_path / "gem.safetensors"
+    weights, pictures = tmp_path / "gem.safetensors", {}
     weights.write_bytes(octahedron().to_bytes())
-    pictures = {}
+    command = ["-m", "engine", "render", str(weights), "--size", "96x64", "--samples", "2"]
     for device in ("cuda", "cpu"):
         out = tmp_path / f"{device}.png"
-        command = [
-            "-m",
-            "engine",
-            "render",
-            str(weights),
-            "-o",
-            str(out),
-            "--size",
-            "96x64",
-            "--samples",
-            "2",
-        ]
-        done = fake_libcuda.run([*command, "--device", device], fake_libcuda.environment(tmp_path))
-        assert done.returncode == 0, done.stderr
-        assert ("on Fake GPU 0" in done.stderr) == (device == "cuda"), done.stderr
+        variables = fake_libcuda.environment(tmp_path)
+        done = fake_libcuda.run([*command, "-o", str(out), "--device", device], variables)
+        assert done.returncode == 0 and done.stderr == "", done.stderr  # a GPU that gives up is told
         pictures[device] = np.asarray(Image.open(out), np.int64)
     apart = np.abs(pictures["cuda"] - pictures["cpu"]).max(axis=2)
     assert (apart > 2).mean() < 0.01 and pictures["cpu"].std() > 10
+    none = fake_libcuda.environment(tmp_path, devices=0)
+    done = fake_libcuda.run([*command, "-o", str(tmp_path / "none.png"), "--device", "cuda"], none)
+    assert done.returncode != 0 and "there is no NVIDIA GPU" in done.stderr + done.stdout
 
 
 # ---- PyCUDA
@@ -137,10 +135,10 @@ def test_pycuda_gives_right_numbers_and_leaves_no_context_behind(monkeypatch):
     assert np.abs(tracer.value(points) - Field(weights).value(points)).max() < 1e-5
     assert np.abs(tracer.gradient(points) - Field(weights).gradient(points)).max() < 1e-4
     assert session.device.seconds_between(first, session.device.mark()) > 0.0
-    memory = np.zeros(1 << 20, np.uint8)
-    assert session.share(memory) and module.registered == 1
+    memory, staging = np.zeros(1 << 20, np.uint8), module.registered
+    assert session.share(memory) and module.registered == staging + 1
     session.release_shared()
-    assert module.registered == 0 and fake_pycuda.contexts() == []
+    assert module.registered == staging and fake_pycuda.contexts() == []
     large = session.array(np.arange(1 << 19, dtype=np.float64))
     assert (session.download(large, (1 << 19,), np.float64) == np.arange(1 << 19)).all()
     del tracer, large

@@ -1,0 +1,74 @@
+"""What both fast backends step by: a grid that is sampled at first, and proven once somebody asks or has done so before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..protocol.weights import NeuralWeights
+from .certified_cache import load_cells, save_cells
+from .certified_cells import CertifiedCells, can_certify
+from .packed_grid import PackedGrid, with_values
+from .step_grid import sampled_step_grid
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class SteppedTracer:
+    """The step grid of one network; the backend evaluates the network."""
+
+    def __init__(self, weights: NeuralWeights) -> None:
+        """Know the network; `_begin` makes the grid once it can be evaluated."""
+        self._weights = weights
+        # A network of x, y, z, t is another field at each time, so proving one is not worth it.
+        self._provable = can_certify(weights) and weights.architecture.inputs == 3
+        self._steps: tuple[str, PackedGrid]
+
+    def _begin(self, grid_resolution: int) -> None:
+        """Take the certified grid if it was proven earlier, else sample one of so many cells a side."""
+        cells = load_cells(self._weights) if self._provable else None
+        if cells is not None:
+            self._use("certified", cells.packed())
+        else:
+            self._use(
+                "sampled", sampled_step_grid(self.value_parallel, self.gradient_parallel, grid_resolution)
+            )
+
+    def _use(self, bound: str, grid: PackedGrid) -> None:
+        # one reference, so a march sees one grid or the other
+        self._steps = (bound, with_values(grid, self.value_parallel))
+
+    @property
+    def steps(self) -> tuple[str, PackedGrid]:
+        """What steps rely on now and the grid that belongs to it."""
+        return self._steps
+
+    @property
+    def bound(self) -> str:
+        """What steps rely on now: "sampled" or "certified"."""
+        return self._steps[0]
+
+    @property
+    def grid(self) -> PackedGrid:
+        """The step grid in use; `certify` may replace it at any time."""
+        return self._steps[1]
+
+    @property
+    def provable(self) -> NeuralWeights | None:
+        """The network, unless it is very large or changes with time: then it stays sampled."""
+        return self._weights if self._provable else None
+
+    def adopt(self, cells: CertifiedCells) -> None:
+        """Use what was proven about this very network from now on, and keep it on disk."""
+        save_cells(self._weights, cells)
+        self._use("certified", cells.packed())
+
+    def value_parallel(self, points: FloatArray) -> FloatArray:
+        """Network's value (N,) float32 at points (N, 3) in [-1, 1]^3, on all processors."""
+        raise NotImplementedError
+
+    def gradient_parallel(self, points: FloatArray) -> FloatArray:
+        """Gradient (N, 3) float32 at points (N, 3), on all processors."""
+        raise NotImplementedError
