@@ -46,10 +46,10 @@ ABOVE = Camera(  # looks down -z at the unit square around the origin, from z = 
 class Client:
     """The add-on's side, without Blender."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, process=EngineProcess) -> None:
         self.folder = SessionFolder(folder)
         self.frames = FrameFile(self.folder.path)
-        self.process = EngineProcess(Path(sys.executable))
+        self.process = process(Path(sys.executable))
         self.process.start(["serve", "--session", str(self.folder.path)], self.frames.pass_fds)
         self.send(self.frames.resize(frame_bytes(PLANES, WIDTH, HEIGHT), 2))
         self.number = 0
