@@ -35,7 +35,7 @@ def evaluations_and_marches(session, count):
     for width in WIDTHS:
         weights = random_network(width=width, depth=3, activation="softplus", skips=(1,))
         for half in (False, True):
-            tracer = CudaTracer(weights, session, grid_resolution=8, use_half=half)
+            tracer = CudaTracer(weights, session, grid_resolution=4, use_half=half)
             launches.evaluate(session, tracer.network, points, False, half)
             tracer.gradient(points)
             tracer.trace(*rays)
@@ -52,10 +52,10 @@ def proof(session):
     assert np.isfinite(out[0]).all()
 
 
-def picture(folder, width, height):
+def picture(folder, shape, width, height):
     """Neural and native objects, every kind of light with shadows, the world, two samples, all planes."""
     builder = SceneBuilder(folder)
-    builder.neural(placed(0, 0, 0.2), weights=builder.bytes(SPOT.read_bytes()))
+    builder.neural(placed(0, 0, 0.2), weights=builder.bytes(shape))
     builder.neural(
         placed(0.8, 0.5, 0.0, scale=(0.5, 0.4, 0.7)), weights=builder.bytes(octahedron(0.6).to_bytes())
     )
@@ -80,10 +80,14 @@ def main(arguments):
             for half in (False, True):
                 launches.evaluate(session, network, points, False, half)
     else:
-        evaluations_and_marches(session, 96)
+        evaluations_and_marches(session, 40)
         proof(session)
     with tempfile.TemporaryDirectory() as folder:
-        planes = picture(Path(folder), *((1920, 1080) if large else (48, 32)))
+        planes = picture(
+            Path(folder),
+            SPOT.read_bytes() if large else octahedron().to_bytes(),
+            *((1920, 1080) if large else (48, 32)),
+        )
     assert all(isinstance(found, DevicePlanes) for found in planes), "the CPU drew it"
     assert (planes[0]["object_id"] > 0).any()
     print("every kernel ran on", session.device.info.name)

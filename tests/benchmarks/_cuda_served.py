@@ -1,6 +1,6 @@
 """From a request to `engine serve` to its answer that the picture is in the mapped file, Full HD; JSON on stdout.
 
-python -m tests.benchmarks._cuda_served [WIDTHxHEIGHT]
+python -m tests.benchmarks._cuda_served [WIDTHxHEIGHT [WEIGHTS]]
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import tests.conftest  # noqa: F401  makes the add-on importable as Blender would see it
-from tests.benchmarks.viewport import _scene, _view
+from tests.benchmarks import viewport
 from tests.engine.test_server import Client
 
 PLANES = ("combined", "depth")
@@ -31,14 +31,16 @@ def main(arguments):
             super().start([*arguments, "--device", "cuda"], *rest)
 
     width, height = (int(n) for n in (arguments[0] if arguments else "1920x1080").split("x"))
+    if len(arguments) > 1:
+        viewport.WEIGHTS = Path(arguments[1])
     times = []
     with tempfile.TemporaryDirectory() as folder:
         client = Client(Path(folder), GpuProcess)
         client.send(client.frames.resize(frame_bytes(PLANES, width, height), 2))
-        client.load(_scene(client))
+        client.load(viewport._scene(client))
         for move in range(WARM + MOVES):
             began = time.perf_counter()
-            client.ask(width=width, height=height, camera=_view(0.05 * move), samples=1)
+            client.ask(width=width, height=height, camera=viewport._view(0.05 * move), samples=1)
             frame = client.next(FrameReady, Failure, timeout_s=60.0)
             times.append(time.perf_counter() - began)
             assert isinstance(frame, FrameReady), frame
