@@ -109,6 +109,20 @@ def _part(grid: PackedGrid, cell: int, i: int, j: int, k: int) -> int:
     return int(grid.first[cell]) + int(number) - 1 if number > 0 else -1
 
 
+@nb.njit(cache=True, nogil=True, inline="always")
+def _look_up(
+    grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, i: int, j: int, k: int, parts: int
+) -> tuple[int, float]:
+    """Give the row of the part at place i, j, k and where the ray leaves it; -1: free of the surface until there."""
+    resolution = grid.distance.shape[0]
+    a, b, c = i // parts, j // parts, k // parts
+    reach = int(grid.distance[a, b, c])
+    if reach > 0:
+        return -1, _leave(origin, direction, inverse, t, a, b, c, reach - 1, 2.0 / resolution)
+    row = _part(grid, grid.cell[a, b, c], i, j, k)
+    return row, _leave(origin, direction, inverse, t, i, j, k, 0, 2.0 / (parts * resolution))
+
+
 @uncounted
 def walk(
     state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, f: float, any_hit: bool
@@ -131,24 +145,16 @@ def walk(
     resolution = grid.distance.shape[0]
     parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
     fine = parts * resolution
-    size, coarse = 2.0 / fine, 2.0 / resolution
-    nudge, end = NUDGE / state[SPEED], state[END]
+    size, nudge, end = 2.0 / fine, NUDGE / state[SPEED], state[END]
     while t <= end:
         x, y, z = origin[0] + t * direction[0], origin[1] + t * direction[1], origin[2] + t * direction[2]
         i, j, k = _cell(x, fine), _cell(y, fine), _cell(z, fine)
-        a, b, c = i // parts, j // parts, k // parts
-        reach = int(grid.distance[a, b, c])
-        if reach > 0:
-            t = _leave(origin, direction, inverse, t, a, b, c, reach - 1, coarse) + nudge
-            f = np.nan
-            continue
-        row = _part(grid, grid.cell[a, b, c], i, j, k)
+        row, leave = _look_up(grid, origin, direction, inverse, t, i, j, k, parts)
         if row < 0:
-            t = _leave(origin, direction, inverse, t, i, j, k, 0, size) + nudge
-            f = np.nan
+            t, f = leave + nudge, np.nan
             continue
         centre = (size * (i + 0.5) - 1.0, size * (j + 0.5) - 1.0, size * (k + 0.5) - 1.0)
-        leave = min(_leave(origin, direction, inverse, t, i, j, k, 0, size), end)
+        leave = min(leave, end)
         out = (
             origin[0] + leave * direction[0],
             origin[1] + leave * direction[1],
@@ -174,8 +180,7 @@ def walk(
             state[T], state[MODE], state[COUNT] = 0.5 * (state[A] + t), BRACKET, 0.0
             return HIT if any_hit else EVALUATE
         state[A], state[VALUE_A] = leave, np.nan
-        t = leave + nudge
-        f = np.nan
+        t, f = leave + nudge, np.nan
     return MISS
 
 
