@@ -154,3 +154,38 @@ def unit_rays(
         for axis in range(3):
             start[row, axis] += enter[row] * toward[row, axis]
     return start, toward
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def unit_places(tree: InstanceTree, numbers: Any, points: Any) -> Any:
+    """Give where world points (K, 3) lie in the unit space of instances (K,), clamped to [-1, 1]^3."""
+    places, place = np.empty((points.shape[0], 3)), np.empty(3)
+    for row in range(points.shape[0]):
+        _to_unit(tree.unit_from_world[numbers[row]], points[row], 1.0, place)
+        for axis in range(3):
+            places[row, axis] = min(max(place[axis], -1.0), 1.0)
+    return places
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def world_normals(tree: InstanceTree, numbers: Any, gradients: Any) -> tuple[Any, Any]:
+    """Turn gradients (K, 3) in the unit space of instances (K,) into world normals of length 1 (zeros stay zeros).
+
+    Also gives how many lengths of unit space a metre along each normal is (K,).
+    """
+    normals, sizes = np.empty((gradients.shape[0], 3)), np.empty(gradients.shape[0])
+    for row in range(gradients.shape[0]):
+        matrix, gradient = tree.unit_from_world[numbers[row]], gradients[row]
+        x, y, z = float(gradient[0]), float(gradient[1]), float(gradient[2])
+        length = np.sqrt(x * x + y * y + z * z)
+        scale = 1.0 / length if length > 0.0 else 1.0
+        square = 0.0
+        for axis in range(3):
+            turned = scale * (x * matrix[0, axis] + y * matrix[1, axis] + z * matrix[2, axis])
+            normals[row, axis] = turned
+            square += turned * turned
+        size = max(np.sqrt(square), 1e-30)
+        for axis in range(3):
+            normals[row, axis] /= size
+        sizes[row] = size
+    return normals, sizes

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tracing.tracer import Tracer
-from ..transforms import Array, dot, transform_points
-from .instance_tree import build_tree, find_spans, unit_rays
+from ..transforms import Array, transform_points
+from .instance_tree import build_tree, find_spans, unit_places, unit_rays, world_normals
 
 BOX_PADDING = 0.02  # unit space: the recorded box of the zero set is itself measured on a grid
 SHADOW_BIAS = 5e-5  # unit space: above a tracer's error in a hit, far below a pixel
@@ -88,16 +88,10 @@ class NeuralGeometry:
         """Give world normals (M, 3) of length 1 at world points on the instances (M,), and the shadow bias (M,) in m."""
         normals, bias = np.zeros((len(numbers), 3)), np.zeros(len(numbers))
         for rows, tracer in self._by_tracer(numbers):
-            matrices = self._tree.unit_from_world[numbers[rows]]
-            unit = np.stack(
-                [dot(matrices[:, k, :3], points[rows]) + matrices[:, k, 3] for k in range(3)], axis=1
-            )
-            gradient = np.asarray(tracer.gradient(np.clip(unit, -1.0, 1.0)), np.float64)
-            length = np.sqrt(dot(gradient, gradient))
-            gradient /= np.where(length > 0.0, length, 1.0)[:, None]
-            turned = np.stack([dot(matrices[:, :3, k], gradient) for k in range(3)], axis=1)
-            size = np.maximum(np.sqrt(dot(turned, turned)), 1e-30)  # unit lengths per metre along the normal
-            normals[rows], bias[rows] = turned / size[:, None], SHADOW_BIAS / size
+            those = numbers[rows]
+            gradient = np.asarray(tracer.gradient(unit_places(self._tree, those, points[rows])), np.float64)
+            normals[rows], size = world_normals(self._tree, those, gradient)
+            bias[rows] = SHADOW_BIAS / size
         return normals, bias
 
     def _rounds(

@@ -1,6 +1,6 @@
 """A ray's way through the cells of a step grid, from one look at the field to the next.
 
-A cell knows the field's value c at its centre and a box of gradients, so along a ray the field lies between two functions:
+Of a cell that is cut into parts only those count that the surface may reach, and `cell` means such a part below. A cell knows the field's value c at its centre and a box of gradients, so along a ray the field lies between two functions:
 c + sum over axes of the least, or largest, of gradient times offset from the centre [mean value theorem]. The lower one is
 concave and the upper one convex in t, so that their values where the ray enters and leaves the cell tell whether it can
 cross the surface there: most cells are left without a look. In the others, where the slope along the ray keeps its sign
@@ -18,7 +18,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from .packed_grid import PackedGrid
+from .packed_grid import PART_SIDE, PackedGrid
 from .ray_state import (
     BRACKET,
     CERTAIN,
@@ -80,10 +80,10 @@ def _leave(
 @nb.njit(cache=True, nogil=True, inline="always")
 def _span(grid: PackedGrid, row: int, place: Any, centre: Any) -> tuple[float, float]:
     """Bounds on the field at a place in a cell."""
-    low = high = float(grid.value[row])
+    low = high = float(grid.part_value[row])
     for axis in range(3):
         offset = place[axis] - centre[axis]
-        one, two = offset * grid.gradient[row, axis], offset * grid.gradient[row, axis + 3]
+        one, two = offset * grid.part_gradient[row, axis], offset * grid.part_gradient[row, axis + 3]
         low, high = low + min(one, two), high + max(one, two)
     # twice: the value at the centre is off by as much as one at the place
     return low - 2.0 * grid.error, high + 2.0 * grid.error
@@ -94,9 +94,33 @@ def _slope(grid: PackedGrid, row: int, direction: Any) -> tuple[float, float]:
     """Bounds on the field's derivative by the ray parameter in a cell."""
     low = high = 0.0
     for axis in range(3):
-        one, two = direction[axis] * grid.gradient[row, axis], direction[axis] * grid.gradient[row, axis + 3]
+        one = direction[axis] * grid.part_gradient[row, axis]
+        two = direction[axis] * grid.part_gradient[row, axis + 3]
         low, high = low + min(one, two), high + max(one, two)
     return low, high
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _part(grid: PackedGrid, cell: int, i: int, j: int, k: int) -> int:
+    """Row of the part at place i, j, k among all parts of the domain, in a cell; -1: the surface cannot be there."""
+    if grid.part.shape[1] == 1:
+        return int(grid.first[cell])
+    number = grid.part[cell, ((i % PART_SIDE) * PART_SIDE + j % PART_SIDE) * PART_SIDE + k % PART_SIDE]
+    return int(grid.first[cell]) + int(number) - 1 if number > 0 else -1
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _look_up(
+    grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, i: int, j: int, k: int, parts: int
+) -> tuple[int, float]:
+    """Give the row of the part at place i, j, k and where the ray leaves it; -1: free of the surface until there."""
+    resolution = grid.distance.shape[0]
+    a, b, c = i // parts, j // parts, k // parts
+    reach = int(grid.distance[a, b, c])
+    if reach > 0:
+        return -1, _leave(origin, direction, inverse, t, a, b, c, reach - 1, 2.0 / resolution)
+    row = _part(grid, grid.cell[a, b, c], i, j, k)
+    return row, _leave(origin, direction, inverse, t, i, j, k, 0, 2.0 / (parts * resolution))
 
 
 @uncounted
@@ -119,18 +143,18 @@ def walk(
         EVALUATE at T, HIT or MISS.
     """
     resolution = grid.distance.shape[0]
-    size, nudge, end = 2.0 / resolution, NUDGE / state[SPEED], state[END]
+    parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
+    fine = parts * resolution
+    size, nudge, end = 2.0 / fine, NUDGE / state[SPEED], state[END]
     while t <= end:
         x, y, z = origin[0] + t * direction[0], origin[1] + t * direction[1], origin[2] + t * direction[2]
-        i, j, k = _cell(x, resolution), _cell(y, resolution), _cell(z, resolution)
-        reach = int(grid.distance[i, j, k])
-        if reach > 0:
-            t = _leave(origin, direction, inverse, t, i, j, k, reach - 1, size) + nudge
-            f = np.nan
+        i, j, k = _cell(x, fine), _cell(y, fine), _cell(z, fine)
+        row, leave = _look_up(grid, origin, direction, inverse, t, i, j, k, parts)
+        if row < 0:
+            t, f = leave + nudge, np.nan
             continue
-        row = grid.cell[i, j, k]
         centre = (size * (i + 0.5) - 1.0, size * (j + 0.5) - 1.0, size * (k + 0.5) - 1.0)
-        leave = min(_leave(origin, direction, inverse, t, i, j, k, 0, size), end)
+        leave = min(leave, end)
         out = (
             origin[0] + leave * direction[0],
             origin[1] + leave * direction[1],
@@ -156,8 +180,7 @@ def walk(
             state[T], state[MODE], state[COUNT] = 0.5 * (state[A] + t), BRACKET, 0.0
             return HIT if any_hit else EVALUATE
         state[A], state[VALUE_A] = leave, np.nan
-        t = leave + nudge
-        f = np.nan
+        t, f = leave + nudge, np.nan
     return MISS
 
 

@@ -11,9 +11,11 @@ import hashlib
 import logging
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..cache import cache_folder
 from ..errors import OutputError
@@ -22,7 +24,7 @@ from .certified_cells import CertifiedCells, can_certify
 
 log = logging.getLogger(__name__)
 
-HEADER = b"neural implicit cells 2\n"  # another number when the mathematics or the layout changes
+HEADER = b"neural implicit cells 3\n"  # another number when the mathematics or the layout changes
 MOST_BYTES = 256 << 20
 DIGEST_SIZE = 32
 
@@ -69,15 +71,19 @@ def save_cells(weights: NeuralWeights, cells: CertifiedCells, time: float = 0.0)
 
 def pack(cells: CertifiedCells) -> bytes:
     """Give a file's bytes."""
-    side = np.array([cells.reachable.shape[0], len(cells.gradient)], "<u4").tobytes()
-    with np.errstate(over="ignore"):
-        bounds = cells.gradient.astype("<f2")  # infinities stand for bounds past half precision
+    open_parts, part_gradient = cells.open_parts, cells.part_gradient
+    if open_parts is None or part_gradient is None:
+        open_parts, part_gradient = np.zeros((0, 0), bool), np.zeros((0, 6), np.float32)
+    counts = (cells.reachable.shape[0], len(cells.gradient), open_parts.shape[1], len(part_gradient))
     body = (
-        side
+        np.array(counts, "<u4").tobytes()
         + np.array([cells.error, cells.sampled_error], "<f8").tobytes()
         + np.packbits(cells.reachable).tobytes()
+        + _half(cells.gradient)
+        + np.packbits(open_parts).tobytes()
+        + _half(part_gradient)
     )
-    body = zlib.compress(body + np.ascontiguousarray(bounds.T).tobytes(), 1)
+    body = zlib.compress(body, 1)
     return HEADER + hashlib.sha256(body).digest() + body
 
 
@@ -88,14 +94,34 @@ def unpack(data: bytes) -> CertifiedCells | None:
     if data[: len(HEADER)] != HEADER or hashlib.sha256(body).digest() != data[len(HEADER) : start]:
         return None
     body = zlib.decompress(body)
-    side, count = (int(x) for x in np.frombuffer(body, "<u4", 2))
-    error, sampled_error = (float(x) for x in np.frombuffer(body, "<f8", 2, 8))
-    num_bits = side**3
-    bits = np.frombuffer(body, np.uint8, -(-num_bits // 8), 24)
-    reachable = np.unpackbits(bits, count=num_bits).reshape((side,) * 3).astype(bool)
-    bounds = np.frombuffer(body, "<f2", 6 * count, 24 + len(bits)).reshape(6, count).T.astype(np.float32)
-    gradient = np.nan_to_num(bounds, posinf=1e30, neginf=-1e30)
-    return CertifiedCells(reachable, np.ascontiguousarray(gradient), error, sampled_error)
+    side, count, parts_of_one, parts = (int(x) for x in np.frombuffer(body, "<u4", 4))
+    error, sampled_error = (float(x) for x in np.frombuffer(body, "<f8", 2, 16))
+    reachable, at = _bits(body, side**3, 32)
+    gradient, at = _bounds(body, count, at)
+    cells = CertifiedCells(reachable.reshape((side,) * 3), gradient, error, sampled_error)
+    if not parts_of_one:
+        return cells
+    open_parts, at = _bits(body, count * parts_of_one, at)
+    part_gradient, _ = _bounds(body, parts, at)
+    return replace(cells, open_parts=open_parts.reshape(count, -1), part_gradient=part_gradient)
+
+
+def _half(bounds: npt.NDArray[np.float32]) -> bytes:
+    with np.errstate(over="ignore"):
+        half = bounds.astype("<f2")  # infinities stand for bounds past half precision
+    return np.ascontiguousarray(half.T).tobytes()
+
+
+def _bits(body: bytes, count: int, at: int) -> tuple[npt.NDArray[np.bool_], int]:
+    """Read so many bits at an offset; gives the offset after them, too."""
+    packed = np.frombuffer(body, np.uint8, -(-count // 8), at)
+    return np.unpackbits(packed, count=count).astype(bool), at + len(packed)
+
+
+def _bounds(body: bytes, count: int, at: int) -> tuple[npt.NDArray[np.float32], int]:
+    """Read the bounds of so many cells at an offset; gives the offset after them, too."""
+    half = np.frombuffer(body, "<f2", 6 * count, at).reshape(6, count).T.astype(np.float32)
+    return np.ascontiguousarray(np.nan_to_num(half, posinf=1e30, neginf=-1e30)), at + 12 * count
 
 
 def _path(weights: NeuralWeights, time: float) -> Path:

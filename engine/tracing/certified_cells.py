@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
-from .packed_grid import PackedGrid
+from .packed_grid import PackedGrid, in_parts
 
 MOST_PARAMETERS = 40_000  # larger networks take minutes
 
@@ -23,12 +23,20 @@ class CertifiedCells:
     sampled_error: (
         float  # four times the largest error seen there, some hundred times less: what steps allow for
     )
+    # of PART_SIDE^3 parts of each cell, where they were looked into:
+    open_parts: npt.NDArray[np.bool_] | None = (
+        None  # (C, PART_SIDE^3): not proven to be free of the surface; x first
+    )
+    part_gradient: npt.NDArray[np.float32] | None = None  # (P, 6), in those, in the order of the array
 
     def packed(self) -> PackedGrid:
         """Give the grid that the march reads."""
         from .step_grid import packed_grid
 
-        return packed_grid(self.reachable, self.gradient, self.sampled_error)
+        grid = packed_grid(self.reachable, self.gradient, self.sampled_error)
+        if self.open_parts is None or self.part_gradient is None:
+            return grid
+        return in_parts(grid, self.open_parts, self.part_gradient)
 
 
 def can_certify(weights: NeuralWeights) -> bool:

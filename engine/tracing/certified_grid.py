@@ -1,8 +1,8 @@
 """The certified step grid: cells that are proven to be free of the surface, and proven gradients in the others.
 
 Blocks of cells are bounded around one reference point each (`certified_kernel`): cells of 1/64 of the domain first, then
-the halves of those that stayed undecided. The halves of these, and theirs where a bound is still loose, only tell about the
-cell they are in. What stays undecided then may hold the surface.
+the halves of those that stayed undecided. The halves of these, and theirs where a bound is still loose, tell about the
+cell they are in, and which parts of it may hold the surface. What stays undecided then may hold the surface.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
 from .certified_cells import CertifiedCells
 from .certified_network import CertifiedNetwork, certified_network
+from .certified_parts import OpenParts
 from .network_kernel import PackedNetwork, evaluate_points, pack_network
 
 log = logging.getLogger(__name__)
@@ -86,14 +87,14 @@ def certified_cells(
         return _lengths(packed, _centres(cells, side))
 
     if bounder is not None:
-        reachable, gradient, error = _refine(bounder, steepest, resolution)
+        cells = _refine(bounder, steepest, resolution)
     else:
         net = certified_network(weights, time_input)
         _compile(net)
         with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
-            reachable, gradient, error = _refine(_OnProcessors(net, executor), steepest, resolution)
-    seen = _error_seen(weights, time_input, _centres(np.argwhere(reachable), resolution))
-    return CertifiedCells(reachable, gradient, error, seen)
+            cells = _refine(_OnProcessors(net, executor), steepest, resolution)
+    seen = _error_seen(weights, time_input, _centres(np.argwhere(cells.reachable), resolution))
+    return replace(cells, sampled_error=seen)
 
 
 def _compile(net: CertifiedNetwork) -> None:
@@ -142,9 +143,7 @@ def _lengths(packed: PackedNetwork, places: npt.NDArray[np.float32]) -> FloatArr
     return lengths
 
 
-def _refine(
-    bounder: Bounder, steepest: Steepest, resolution: int
-) -> tuple[BoolArray, npt.NDArray[np.float32], float]:
+def _refine(bounder: Bounder, steepest: Steepest, resolution: int) -> CertifiedCells:
     start = time.perf_counter()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
@@ -154,30 +153,36 @@ def _refine(
         if side == resolution:
             break
         cells, side = _halves(cells), 2 * side
-    cells, gradient, error = _look_inside(bounder, steepest, cells, side)
-    order = np.lexsort(cells.T[::-1])
-    cells, gradient = cells[order], gradient[order]
+    kept, gradient, error, parts = _look_inside(bounder, steepest, cells, side)
+    order = np.lexsort(cells[kept].T[::-1])
+    kept, gradient = kept[order], gradient[order]
+    cells, found = cells[kept], parts.of(kept) if parts is not None else None
     reachable = np.zeros((side,) * 3, bool)
     reachable[tuple(cells.T)] = True
     log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
-    return reachable, _outward(gradient), error
+    if found is None:
+        return CertifiedCells(reachable, _outward(gradient), error, 0.0)
+    return CertifiedCells(reachable, _outward(gradient), error, 0.0, found[0], _outward(found[1]))
 
 
 def _look_inside(
     bounder: Bounder, steepest: Steepest, cells: IntArray, side: int
-) -> tuple[IntArray, npt.NDArray[np.float32], float]:
+) -> tuple[IntArray, npt.NDArray[np.float32], float, OpenParts | None]:
     """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
 
     A half whose bound is loose against what is seen in its cell is halved again, and so on: bounds are the tighter the
-    smaller the cell. Gives the cells that are left, their gradients' bounds, and the largest error of a float32 value.
+    smaller the cell. Gives the numbers of the cells that are left, their gradients' bounds, the largest error of a float32
+    value, and their open parts.
     """
     if len(cells) > MOST_HALVED:
         _, _, gradient, errors = _bound(bounder, cells, side, True)
-        return cells, gradient, float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
+        worst = float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
+        return np.arange(len(cells)), gradient, worst, None
     limit = LOOSE * steepest(_halves(cells), 2 * side).reshape(-1, 8).max(axis=1)
     bounds = np.tile(NOTHING, (len(cells), 1))
     kept, error = np.zeros(len(cells), bool), np.zeros(len(cells))
     parts, owners = _halves(cells), np.repeat(np.arange(len(cells)), 8)
+    open_parts = OpenParts()
     for level in range(1, MOST_LEVELS + 1):
         values, radii, gradient, errors = _bound(bounder, parts, side << level, True)
         undecided = ~(np.abs(values) > radii)
@@ -190,10 +195,12 @@ def _look_inside(
         np.minimum.at(bounds[:, :3], done, gradient[~loose, :3])
         np.maximum.at(bounds[:, 3:], done, gradient[~loose, 3:])
         np.maximum.at(error, done, np.nan_to_num(errors[~loose], nan=np.inf))
+        left = undecided & ~loose
+        open_parts.add(owners[left], parts[left], level, gradient[left])
         parts, owners = _halves(parts[loose]), np.repeat(owners[loose], 8)
         if not len(parts):
             break
-    return cells[kept], bounds[kept], float(error[kept].max(initial=0.0))
+    return np.flatnonzero(kept), bounds[kept], float(error[kept].max(initial=0.0)), open_parts
 
 
 def _steepness(bounds: FloatArray) -> FloatArray:

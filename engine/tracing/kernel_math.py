@@ -2,7 +2,7 @@
 
 No call into a mathematics library stands in a loop: exponentials and trigonometric functions are polynomials after range
 reduction, the others rational functions fitted to the least largest error. Errors against float64, tested: sine and
-cosine 2e-7 for |x| < 100, exponential 2e-7 relative, tanh and the normal distribution 4e-7, log(1 + e) 2e-7, so every
+cosine 2e-7 for |x| < 100, exponential 2e-7 relative, tanh and the normal distribution 4e-7, softplus 3e-7, so every
 activation and slope is right to 1e-6 of max(1, |x|).
 """
 
@@ -36,15 +36,15 @@ _inline = nb.njit(inline="always", fastmath=FAST, error_model="numpy")
 @_inline
 def _sin_from(x: Any, turns: Any, half_turns: Any) -> Any:
     """sin(x - half_turns * pi), its sign changed if `turns` is odd."""
+    odd = np.int32(np.int32(turns) << np.int32(31))  # the sign's bit
     r = x - half_turns * f32(3.140625)  # pi in three parts, so that the difference is exact
     r = r - half_turns * f32(9.67502593994e-4)
     r = r - half_turns * f32(1.50995799098e-7)
-    odd = turns - f32(2.0) * np.floor(turns * f32(0.5))
+    r = np.int32(np.float32(r).view(np.int32) ^ odd).view(np.float32)
     u = r * r
-    p = f32(-1.98087928e-4) + u * f32(2.60457914e-6)
-    p = f32(8.33304727e-3) + u * p
-    p = f32(-1.66666578e-1) + u * p
-    return (f32(1.0) - f32(2.0) * odd) * (r + r * u * p)
+    p = f32(-1.66666578e-1) + u * f32(8.33304727e-3)
+    p = p + u * u * (f32(-1.98087928e-4) + u * f32(2.60457914e-6))
+    return r + r * u * p
 
 
 @_inline
@@ -80,14 +80,11 @@ def _exp(x: Any) -> Any:
 def _tanh(x: Any) -> Any:
     c = min(max(x, f32(-8.6)), f32(8.6))
     u = c * c
-    p = f32(2.09913414e-5) + u * f32(1.39123549e-8)
-    p = f32(3.51803729e-3) + u * p
-    p = f32(0.133996816) + u * p
-    p = f32(0.999999939) + u * p
-    q = f32(3.32288264e-4) + u * f32(7.99863761e-7)
-    q = f32(2.59616239e-2) + u * q
-    q = f32(0.467329905) + u * q
-    q = f32(1.0) + u * q
+    w = u * u
+    p = f32(3.51803729e-3) + u * (f32(2.09913414e-5) + u * f32(1.39123549e-8))
+    p = (f32(0.999999939) + u * f32(0.133996816)) + w * p
+    q = f32(2.59616239e-2) + u * (f32(3.32288264e-4) + u * f32(7.99863761e-7))
+    q = (f32(1.0) + u * f32(0.467329905)) + w * q
     return c * p / q
 
 
@@ -97,16 +94,15 @@ def _sigmoid(x: Any) -> Any:
 
 
 @_inline
-def _log1p_unit(e: Any) -> Any:
-    """log(1 + e) for e in [0, 1]."""
-    p = f32(3.60845416e-2) + e * f32(-6.45261827e-3)
-    p = f32(-9.53225244e-2) + e * p
-    p = f32(0.16764788) + e * p
-    p = f32(-0.240730765) + e * p
-    p = f32(0.331798256) + e * p
-    p = f32(-0.499874045) + e * p
-    p = f32(0.999996424) + e * p
-    return e * p
+def _softplus(x: Any) -> Any:
+    """max(x, 0) and, of |x|, the rest that both sides share."""
+    y = min(abs(x), f32(16.0))
+    w = y * y
+    p = (f32(0.693146999) + y * f32(-0.188410196)) + w * (f32(0.019759038) + y * f32(-9.42762453e-4))
+    p = p + w * w * f32(1.71756208e-5)
+    q = (f32(1.0) + y * f32(0.449516025)) + w * (f32(0.172530864) + y * f32(0.0417103625))
+    q = q + w * w * (f32(7.01619258e-3) + y * f32(4.5026483e-4) + w * f32(1.26531762e-4))
+    return max(x, f32(0.0)) + p / q
 
 
 @_inline
@@ -114,16 +110,11 @@ def _normal_cdf(x: Any) -> Any:
     """Standard normal distribution."""
     c = min(max(x, f32(-5.6)), f32(5.6))
     u = c * c
-    p = f32(6.3565261e-6) + u * f32(2.21451905e-8)
-    p = f32(1.73851506e-4) + u * p
-    p = f32(4.70726441e-3) + u * p
-    p = f32(3.4376196e-2) + u * p
-    p = f32(0.398942222) + u * p
-    q = f32(7.51021051e-5) + u * f32(1.18020788e-6)
-    q = f32(1.91298284e-3) + u * q
-    q = f32(2.89401374e-2) + u * q
-    q = f32(0.252834058) + u * q
-    q = f32(1.0) + u * q
+    w = u * u
+    p = (f32(4.70726441e-3) + u * f32(1.73851506e-4)) + w * (f32(6.3565261e-6) + u * f32(2.21451905e-8))
+    p = (f32(0.398942222) + u * f32(3.4376196e-2)) + w * p
+    q = (f32(2.89401374e-2) + u * f32(1.91298284e-3)) + w * (f32(7.51021051e-5) + u * f32(1.18020788e-6))
+    q = (f32(1.0) + u * f32(0.252834058)) + w * q
     return f32(0.5) + c * p / q
 
 
@@ -143,8 +134,7 @@ def activate(code: int, panels: Any, start: int, count: int) -> None:
             z[b] = max(x, f32(0.0)) + (_exp(min(x, f32(0.0))) - f32(1.0))
     elif code == 4:
         for b in range(z.shape[0]):
-            x = z[b]
-            z[b] = max(x, f32(0.0)) + _log1p_unit(_exp(-abs(x)))
+            z[b] = _softplus(z[b])
     elif code == 5:
         for b in range(z.shape[0]):
             z[b] = _tanh(z[b])

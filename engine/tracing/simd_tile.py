@@ -18,6 +18,7 @@ from numba.core import cgutils, codegen, config, types
 from numba.extending import intrinsic
 
 ROWS = 4  # outputs of a tile
+UNROLLED = 8  # inputs of one round: 32 rounds end in a branch that processors guess wrong, four do not
 VECTORS = 2  # a tile keeps ROWS * VECTORS sums: eight hide the latency of a multiply-add, and 16 registers hold them
 
 
@@ -52,39 +53,65 @@ def _load(builder: Any, start: Any, index: Any) -> Any:
     return builder.load(_vector_at(builder, start, index), align=4)
 
 
+def _constant(value: int) -> Any:
+    return ir.Constant(_INT, value)
+
+
 def _sums(builder: Any, weights: Any, fan_in: Any, source: Any) -> list[Any]:
-    """Emit the loop over inputs; gives the ROWS * VECTORS sums."""
+    """Emit the loops over inputs, UNROLLED at a time and then the rest; gives the ROWS * VECTORS sums."""
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")  # type: ignore[no-untyped-call]
 
-    def constant(value: int) -> Any:
-        return ir.Constant(_INT, value)
+    def add(index: Any, sums: list[Any]) -> list[Any]:
+        """Add one input's share."""
+        column = builder.mul(index, _constant(PANEL))
+        values = [_load(builder, source, builder.add(column, _constant(v * LANES))) for v in range(VECTORS)]
+        weight = builder.mul(builder.add(index, _constant(1)), _constant(ROWS))
+        totals = []
+        for r in range(ROWS):
+            place = builder.gep(weights, [builder.add(weight, _constant(r))])
+            factor = _splat(builder, builder.load(place))
+            for v in range(VECTORS):
+                totals.append(builder.call(multiply_add, [factor, values[v], sums[r * VECTORS + v]]))
+        return totals
 
-    biases = [_splat(builder, builder.load(builder.gep(weights, [constant(r)]))) for r in range(ROWS)]
-    entry, loop = builder.block, builder.append_basic_block("inputs")
-    done = builder.append_basic_block("done")
-    builder.branch(loop)
+    biases = [_splat(builder, builder.load(builder.gep(weights, [_constant(r)]))) for r in range(ROWS)]
+    sums = [biases[number // VECTORS] for number in range(ROWS * VECTORS)]
+    many = builder.and_(fan_in, _constant(-UNROLLED))
+    sums = _loop(builder, _constant(0), many, UNROLLED, sums, add)
+    return _loop(builder, many, fan_in, 1, sums, add)
+
+
+def _loop(
+    builder: Any, first: Any, end: Any, step: int, sums: list[Any], add: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """Emit a loop over inputs from `first` on, `step` at a time; gives the sums after it."""
+    entry, loop, done = (
+        builder.block,
+        builder.append_basic_block("inputs"),
+        builder.append_basic_block("done"),
+    )
+    builder.cbranch(builder.icmp_signed("<", first, end), loop, done)
     builder.position_at_end(loop)
     index = builder.phi(_INT)
-    index.add_incoming(constant(0), entry)
-    sums = [builder.phi(_VECTOR) for _ in range(ROWS * VECTORS)]
-    for number, total in enumerate(sums):
-        total.add_incoming(biases[number // VECTORS], entry)
-    column = builder.mul(index, constant(PANEL))
-    values = [_load(builder, source, builder.add(column, constant(v * LANES))) for v in range(VECTORS)]
-    weight = builder.mul(builder.add(index, constant(1)), constant(ROWS))
-    totals = []
-    for r in range(ROWS):
-        factor = _splat(builder, builder.load(builder.gep(weights, [builder.add(weight, constant(r))])))
-        for v in range(VECTORS):
-            totals.append(builder.call(multiply_add, [factor, values[v], sums[r * VECTORS + v]]))
-    following = builder.add(index, constant(1))
+    index.add_incoming(first, entry)
+    running = [builder.phi(_VECTOR) for _ in sums]
+    for total, start in zip(running, sums):
+        total.add_incoming(start, entry)
+    totals = running
+    for k in range(step):
+        totals = add(builder.add(index, _constant(k)), totals)
+    following = builder.add(index, _constant(step))
     index.add_incoming(following, loop)
-    for total, new in zip(sums, totals):
+    for total, new in zip(running, totals):
         total.add_incoming(new, loop)
-    builder.cbranch(builder.icmp_signed("<", following, fan_in), loop, done)
+    builder.cbranch(builder.icmp_signed("<", following, end), loop, done)
     builder.position_at_end(done)
-    return totals
+    results = [builder.phi(_VECTOR) for _ in sums]
+    for result, start, new in zip(results, sums, totals):
+        result.add_incoming(start, entry)
+        result.add_incoming(new, loop)
+    return results
 
 
 def _affine_tile(

@@ -6,9 +6,6 @@ python build.py bench tracing            tables, bench/tracing.json and bench/tr
 from __future__ import annotations
 
 import argparse
-import hashlib
-import resource
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,26 +16,15 @@ use_cache_folder()
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from engine.protocol.scene import (  # noqa: E402
-    IDENTITY,
-    ArrayBlob,
-    Camera,
-    Light,
-    MeshGeometry,
-    MeshObject,
-    NeuralObject,
-    Scene,
-)
 from engine.protocol.weights import NeuralWeights  # noqa: E402
-from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E402
+from engine.rendering.camera import PixelCamera  # noqa: E402
 from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
-from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
-from tests.benchmarks._report import ROOT, cpu_seconds, plot, seconds, store  # noqa: E402
-from tests.engine.networks import octahedron, random_network  # noqa: E402
+from tests.benchmarks._growth import WEIGHTS, camera, growth, looks, structures  # noqa: E402
+from tests.benchmarks._report import cpu_seconds, store  # noqa: E402
+from tests.engine.networks import random_network  # noqa: E402
 
-WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"
 ACTIVATIONS = (
     "relu",
     "leaky_relu",
@@ -55,14 +41,6 @@ WIDTHS = (8, 16, 32, 64, 128, 256)
 TORCH_BATCHES = (1024, 4096)
 WORK = 1.5e9  # multiply-adds of one timed evaluation
 SIDE = 512
-EYE = (1.5, -2.0, 1.0)
-
-
-def camera(width, height, eye=EYE):
-    return Camera(
-        view_from_world=look_at(np.array(eye), np.zeros(3)),
-        clip_from_view=perspective(width, height, 0.7, 0.1, 100.0),
-    )
 
 
 def peak() -> float:
@@ -94,8 +72,6 @@ def _tile_rate() -> float:
 def evaluation(console, results, widths, activations) -> None:
     import torch
 
-    from engine.tracing.network_values import NetworkValues
-
     torch.set_num_threads(1)
     top = peak()
     results["peak_gflops_one_thread"] = top / 1e9
@@ -112,11 +88,11 @@ def evaluation(console, results, widths, activations) -> None:
             points = np.random.default_rng(0).uniform(-1.0, 1.0, (count, 3)).astype(np.float32)
             ours = count / cpu_seconds(lambda t=tracer, p=points: t._value(p))
             gradients = count / cpu_seconds(lambda t=tracer, p=points: t.gradient(p))
-            field, rates = NetworkValues(weights), {}
+            field, rates = _lockstep.network(weights), {}
             with torch.inference_mode():
                 for batch in TORCH_BATCHES:
-                    pieces = np.split(points, count // batch)
-                    rates[batch] = count / cpu_seconds(lambda f=field, q=pieces: [f.value(p) for p in q])
+                    pieces = torch.from_numpy(points).split(batch)
+                    rates[batch] = count / cpu_seconds(lambda f=field, q=pieces: [f(p) for p in q])
             batch = max(rates, key=rates.get)
             macs = sum(out * fan_in for out, fan_in in weights.architecture.layer_shapes())
             row = {"width": width, "activation": activation, "ours": ours, "gradients": gradients}
@@ -180,7 +156,7 @@ def against_lockstep(console, results, path: Path, certify: bool) -> None:
         "later_than_1e-3": int((their_t[both] - our_t[both] > 1e-3).sum()),
         "earlier_than_1e-3": int((our_t[both] - their_t[both] > 1e-3).sum()),
         "lockstep_evaluations_per_ray": evaluations / len(rays),
-        "our_evaluations_per_ray": _evaluations(instance, rays) / len(rays),
+        "our_evaluations_per_ray": looks(instance, rays) / len(rays),
     }
     results[f"against_lockstep_{path.stem}"] = found
     shape = weights.architecture
@@ -191,138 +167,28 @@ def against_lockstep(console, results, path: Path, certify: bool) -> None:
     console.print(table)
 
 
-def _evaluations(instance, rays) -> int:
-    from engine.transforms import clip_to_box
-
-    far = np.full(len(rays), np.inf)
-    enter, leave = clip_to_box(rays.origins, rays.directions, instance.box, np.zeros(len(rays)), far)
-    rows = np.flatnonzero(enter < leave)
-    return instance.tracer.count_evaluations(
-        rays.origins[rows], rays.directions[rows], enter[rows], leave[rows]
-    )
-
-
-class _Scenes:
-    """Scenes of spot, as the add-on would send them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def blob(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest()
-        (self.folder / name).write_bytes(data)
-        return name
-
-    def array(self, array) -> ArrayBlob:
-        return ArrayBlob(sha256=self.blob(array.tobytes()), dtype=str(array.dtype), shape=array.shape)
-
-    def seconds(self, scene, width, height, samples=1) -> float:
-        prepared = prepare_scene(scene, SceneCache(self.folder))
-        request = ViewRequest(camera=camera(width, height), width=width, height=height, samples=samples)
-        return seconds(lambda: render_picture(prepared, request).planes["combined"], 3)
-
-    def of(self, weights: list[bytes], places=((0.0, 0.0, 0.0),), scale=1.0) -> Scene:
-        objects = []
-        for k, place in enumerate(places):
-            data = weights[k % len(weights)]
-            matrix = np.linalg.inv(NeuralWeights.from_bytes(data).unit_from_object)
-            world = np.diag([scale, scale, scale, 1.0])
-            world[:3, 3] = place
-            flat = tuple(float(v) for v in (world @ np.linalg.inv(matrix)).ravel())
-            objects.append(
-                NeuralObject(
-                    name=f"spot {k}", object_id=k + 1, weights=self.blob(data), world_from_object=flat
-                )
-            )
-        return Scene(neural_objects=tuple(objects), lights=(_sun(),), world_color=(0.2, 0.2, 0.2))
-
-
-def _sun() -> Light:
-    matrix = np.linalg.inv(np.array(look_at(np.array([2.0, -2.0, 3.0]), np.zeros(3))).reshape(4, 4)).ravel()
-    return Light(type="SUN", world_from_light=tuple(float(v) for v in matrix), energy=3.0, angle=0.01)
-
-
-def _lattice(count):
-    side = int(np.ceil(count ** (1 / 3)))
-    axis = (np.arange(side) + 0.5) / side * 2.0 - 1.0
-    return [(x, y, z) for x in axis for y in axis for z in axis][:count], 0.8 / side
-
-
-def growth(console, results, publish, quick) -> None:
-    spot = WEIGHTS.read_bytes()
-    curves: dict[str, tuple[str, list[tuple[float, float]]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        scenes = _Scenes(Path(folder))
-        sizes = (
-            ((160, 90), (320, 180), (640, 360)) if quick else ((160, 90), (320, 180), (640, 360), (1280, 720))
-        )
-        one = scenes.of([spot])
-        curves["pixels"] = ("pixels", [(w * h, scenes.seconds(one, w, h)) for w, h in sizes])
-        counts = (1, 2, 4) if quick else (1, 2, 4, 8, 16)
-        curves["samples"] = ("samples a pixel", [(n, scenes.seconds(one, 320, 180, n)) for n in counts])
-        points = []
-        for width in (8, 16, 32, 64) if quick else (8, 16, 32, 64, 128):
-            weights = random_network(width=width, depth=8, activation="gelu")
-            seconds_taken = scenes.seconds(scenes.of([weights.to_bytes()]), 160, 90)
-            points.append((weights.architecture.num_parameters(), seconds_taken))
-        curves["parameters"] = ("parameters of a random gelu network, 8 layers", points)
-        points = []
-        for count in (1, 10, 50) if quick else (1, 10, 50, 200):
-            places, scale = _lattice(count)
-            nets = [octahedron(0.5 + 0.001 * k).to_bytes() for k in range(count)]
-            points.append((count, scenes.seconds(scenes.of(nets, places, scale), 320, 180)))
-        curves["objects"] = ("different networks", points)
-        points = []
-        for count in (1, 10, 100, 1000) if quick else (1, 10, 100, 1000, 10000):
-            places, scale = _lattice(count)
-            points.append((count, scenes.seconds(scenes.of([spot], places, scale), 320, 180)))
-        curves["instances"] = ("instances of one network", points)
-        curves["triangles"] = ("native triangles", _triangles(scenes, quick))
-    results["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for name, (label, points) in curves.items():
-        results[name] = points
-        table = Table(label, "seconds a picture", title=f"Time against {name}")
-        for x, y in points:
-            table.add_row(f"{x:,}", f"{y:.4f}")
-        console.print(table)
-        plot(f"tracing_{name}", f"Time against {name}", label, points, publish)
-    console.print(f"largest memory of the process: {results['memory_mb']:.0f} MB")
-
-
-def _triangles(scenes, quick):
-    points = []
-    for side in (23, 71, 224) if quick else (23, 71, 224, 708):
-        axis = np.linspace(-1.0, 1.0, side)
-        x, y = np.meshgrid(axis, axis)
-        z = 0.2 * np.sin(5.0 * x) * np.cos(4.0 * y)
-        vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
-        corner = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).ravel()
-        lower = np.stack([corner, corner + 1, corner + side], axis=1)
-        upper = np.stack([corner + 1, corner + side + 1, corner + side], axis=1)
-        triangles = np.concatenate([lower, upper]).astype(np.int32)
-        geometry = MeshGeometry(vertices=scenes.array(vertices), triangles=scenes.array(triangles))
-        ground = MeshObject(name="ground", object_id=1, geometry=0, world_from_object=IDENTITY)
-        scene = Scene(mesh_objects=(ground,), geometries=(geometry,), lights=(_sun(),))
-        points.append((len(triangles), scenes.seconds(scene, 320, 180)))
-    return points
-
-
 def main(arguments=None) -> None:
     """Print the tables, store them and draw the plots."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--publish", action="store_true", help="copy the plots to docs/plots")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller cases")
-    parser.add_argument("--weights", type=Path, nargs="+", default=[WEIGHTS], help="for lockstep")
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", default=[WEIGHTS], help="for lockstep and structures"
+    )
     parser.add_argument("--certify", action="store_true", help="prove bounds first, for lockstep")
-    parser.add_argument("--only", choices=("evaluation", "lockstep", "growth"))
+    parser.add_argument("--widths", type=int, nargs="+", help="for evaluation")
+    parser.add_argument("--only", choices=("evaluation", "lockstep", "structures", "growth"))
     options = parser.parse_args([] if arguments is None else arguments)
     console, results = Console(), {}
     if options.only in (None, "evaluation"):
         widths, activations = ((32,), ("relu", "gelu")) if options.quick else (WIDTHS, ACTIVATIONS)
+        widths = options.widths or widths
         evaluation(console, results, widths, activations)
     if options.only in (None, "lockstep"):
         for path in options.weights:
             against_lockstep(console, results, path, options.certify)
+    if options.only in (None, "structures"):
+        structures(console, results, options.weights)
     if options.only in (None, "growth"):
         growth(console, results, options.publish, options.quick)
     store(f"tracing_{options.only}" if options.only else "tracing", results)

@@ -13,6 +13,7 @@ from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.cuda import CudaTracer
+from engine.tracing.packed_grid import whole_cells
 from tests.cuda import fake_driver, on_device
 from tests.engine.networks import from_arrays, octahedron, random_network
 from tests.engine.test_tracing import ACTIVATIONS, spans
@@ -49,7 +50,7 @@ def crossing(weights):
 def same_hits(weights, grid, rays, half_error=None):
     """Compare with the CPU backend on the same grid; gives the counts of values."""
     cpu = CpuTracer(weights)
-    cpu._steps = ("given", grid)
+    cpu._steps = ("given", whole_cells(grid))  # as the GPU looks at them
     expected = cpu.trace(*rays)
     t_hit, counts = on_device.march(weights, grid, *rays, half_error=half_error)
     speed = np.linalg.norm(rays[1], axis=1)

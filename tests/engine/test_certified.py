@@ -210,9 +210,14 @@ def test_cells_of_an_octahedron_that_are_left_undecided_are_its_own():
     assert cells.reachable[reach < 0.5 / 128].all()
 
 
-def test_gradients_of_cells_are_bounded_and_at_most_three_times_what_is_seen():
+@pytest.fixture(scope="module")
+def gelu_cells():
     weights = trained("gelu")
-    cells = certified_cells(weights)
+    return weights, certified_cells(weights)
+
+
+def test_gradients_of_cells_are_bounded_and_at_most_three_times_what_is_seen(gelu_cells):
+    weights, cells = gelu_cells
     where = np.argwhere(cells.reachable)
     some = np.sort(np.random.default_rng(0).choice(len(where), 400, replace=False))
     offset = (np.arange(6) + 0.5) / 6
@@ -223,6 +228,25 @@ def test_gradients_of_cells_are_bounded_and_at_most_three_times_what_is_seen():
     assert (low <= seen).all() and (seen <= high).all()
     allowed = np.linalg.norm(np.maximum(np.abs(low), np.abs(high)), axis=2)[:, 0]
     assert (allowed <= 3.0 * np.linalg.norm(seen, axis=2).max(axis=1)).all()
+
+
+def test_closed_parts_are_free_of_the_surface_and_open_ones_bound_the_gradient(gelu_cells):
+    weights, cells = gelu_cells
+    where = np.argwhere(cells.reachable)
+    some = np.sort(np.random.default_rng(1).choice(len(where), 100, replace=False))
+    part = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    inside = np.stack(np.meshgrid(*[[0.0, 0.5, 1.0]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = ((where[some, None, None] + (part + inside) / 4.0) / 64 - 1.0).reshape(-1, 3)
+    values = Field(weights).value(places).reshape(len(some), 64, -1)
+    seen = Field(weights).gradient(places).reshape(len(some), 64, -1, 3)
+    is_open = cells.open_parts[some]
+    crossed = (values.min(axis=2) <= 0.0) & (values.max(axis=2) >= 0.0)
+    assert not (crossed & ~is_open).any()
+    assert crossed.sum() > 0.5 * is_open.sum() > 100  # few are left open for nothing
+    rows = np.full(cells.open_parts.shape, -1)
+    rows[cells.open_parts] = np.arange(len(cells.part_gradient))
+    bounds = cells.part_gradient[rows[some][is_open]][:, None]
+    assert (bounds[..., :3] <= seen[is_open]).all() and (seen[is_open] <= bounds[..., 3:]).all()
 
 
 def test_network_without_a_zero_set_leaves_no_cell():
@@ -245,6 +269,22 @@ def small_cells(seed=0):
     gradient = rng.normal(size=(int(reachable.sum()), 6)).astype(np.float16).astype(np.float32)
     gradient[0, 0], gradient[0, 3] = -1e30, 1e30
     return CertifiedCells(reachable, gradient, 1e-4, 1e-6)
+
+
+def test_parts_come_back_from_the_file_and_are_found_where_they_were():
+    rng, cells = np.random.default_rng(4), small_cells()
+    open_parts = rng.random((len(cells.gradient), 64)) < 0.3
+    bounds = rng.normal(size=(int(open_parts.sum()), 6)).astype(np.float16).astype(np.float32)
+    again = certified_cache.unpack(
+        certified_cache.pack(dataclasses.replace(cells, open_parts=open_parts, part_gradient=bounds))
+    )
+    assert np.array_equal(again.open_parts, open_parts) and np.array_equal(again.part_gradient, bounds)
+    grid = again.packed()
+    for cell, number in rng.integers(0, open_parts.shape, (200, 2)):
+        row = int(grid.first[cell]) + int(grid.part[cell, number]) - 1
+        expected = np.flatnonzero(open_parts.ravel()) == cell * 64 + number
+        assert expected.any() == (grid.part[cell, number] > 0)
+        assert not expected.any() or row == int(np.argmax(expected))
 
 
 def test_cells_come_back_from_their_file():
