@@ -14,6 +14,7 @@ import gpu
 import numpy as np
 from bpy.app.handlers import persistent
 from gpu_extras.batch import batch_for_shader
+from mathutils import Matrix
 
 from .engine_task import EngineTask
 from .error_colors import error_colors, scale_colors
@@ -25,7 +26,8 @@ from .source_object import with_uid
 from .task_operator import TaskOperator
 
 RESOLUTION = 160  # cells a side
-LIFT = 1e-3  # of the shape's radius, towards the viewer's side: the shape itself is drawn below
+LIFT = 1e-3  # of the shape's size, off its surface
+NEARER = 0.006  # of the distance, towards the viewer: the shape itself, while it refines, is drawn below
 LEGEND_STEPS = 64
 LEGEND_SIZE = (14, 180)  # pixels at scale 1
 LEGEND_PLACE = (60, 60)  # from the left and bottom edge
@@ -117,7 +119,8 @@ class ErrorOverlay:
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.depth_mask_set(True)
         with gpu.matrix.push_pop():
-            gpu.matrix.multiply_matrix(obj.matrix_world)
+            view = gpu.matrix.get_model_view_matrix()
+            gpu.matrix.load_matrix(_nearer(bpy.context.region_data) @ view @ obj.matrix_world)
             self._batch.draw(shader)
         gpu.state.depth_mask_set(False)
         gpu.state.depth_test_set("NONE")
@@ -138,6 +141,13 @@ class ErrorOverlay:
             more = " and more" if share == 1.0 else ""
             _write(f"{share * self._top:.3g}{more}", x + 1.6 * width, y + share * height - 4 * scale, scale)
         _write(f"{obj.name}: distance to the source", x, y + height + 16 * scale, scale)
+
+
+def _nearer(view: bpy.types.RegionView3D) -> Matrix:
+    """Give what brings all that is in view space a little nearer, at the same place of the picture."""
+    if view.is_perspective:
+        return Matrix.Scale(1.0 - NEARER, 4)
+    return Matrix.Translation((0.0, 0.0, NEARER * view.view_distance))
 
 
 def _encoded(linear: np.ndarray) -> np.ndarray:

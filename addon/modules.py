@@ -24,6 +24,7 @@ from . import (
     status_bar,
     weights_export,
     weights_import,
+    z_composite,
 )
 from .solid_view import handler as solid_view_handler
 
@@ -49,5 +50,6 @@ MODULES = (
     standby,
     render_engine,
     hole_overlay,
+    z_composite,
     solid_view_handler,
 )

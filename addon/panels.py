@@ -190,8 +190,8 @@ def _draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     measured.enabled = source_of(obj.data) is not None and not is_moving(obj.data)
     measured.operator("neural_implicit.show_error", icon="COLOR", depress=error_overlay.shows(obj))
     if error_overlay.shows(obj):
-        said = f"{error_overlay.mean:.3g} on average, 99 % below {error_overlay.top:.3g}"
-        draw_text(layout, f"Distance to the source: {said}", context)
+        rows = [("Mean Distance", f"{error_overlay.mean:.3g}"), ("99 % Under", f"{error_overlay.top:.3g}")]
+        _draw_rows(layout, rows)
 
 
 def _draw_drawing(

@@ -27,6 +27,7 @@ LIGHTS = (
     *("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world"),
     *("area_spread", "area_narrow", "alpha", "alpha_sun"),
     *("sun_unnormalized", "point_unnormalized", "spot_unnormalized", "area_unnormalized"),
+    *("environment", "lens", "lens_orthographic", "panorama", "fisheye", "equisolid"),
 )
 
 
@@ -37,7 +38,7 @@ def pictures(extension_zip, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cycles")
     profile = installing.make_profile(found, installing.installed_resources(found, extension_zip), folder)
     arguments = {"size": SIZE, "samples": CYCLES_SAMPLES}
-    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=300).check()
+    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=400).check()
     assert sorted(outcome.result["lights"]) == sorted(LIGHTS)
     return outcome.folder
 
