@@ -42,19 +42,36 @@ class Environment:
         self._from_world = from_world[:3, :3]
         self._world_from = np.linalg.inv(self._from_world)
         rows, columns = CHOICE_SIZE
-        brightness = _shrunk(self._picture @ LUMINANCE, rows, columns)
+        brightness = self._brightness(rows, columns)
         brightness = np.maximum(brightness, LEAST_SHARE * max(float(brightness.mean()), 1e-12))
         latitude = (np.arange(rows) + 0.5) / rows * np.pi - np.pi / 2.0
         self._edges_z = np.sin(np.linspace(-np.pi / 2.0, np.pi / 2.0, rows + 1))
         weight = brightness * np.cos(latitude)[:, None]
         self._share = weight / weight.sum()
-        self._cumulative = np.concatenate([[0.0], np.cumsum(self._share.ravel())])
-        self._cumulative[-1] = 1.0
+        by_row = self._share.sum(axis=1)
+        self._rows = np.concatenate([[0.0], np.cumsum(by_row)])
+        within = np.cumsum(self._share / by_row[:, None], axis=1)
+        ends = np.concatenate([np.zeros((rows, 1)), np.minimum(within, 1.0)], axis=1)
+        ends[:, -1] = 1.0
+        self._columns = (ends + np.arange(rows)[:, None]).ravel()  # row k runs from k to k + 1
         self._solid_angle = np.diff(self._edges_z) * 2.0 * np.pi / columns  # of a cell, by row
 
     def radiance(self, directions: Array) -> Array:
         """Give what unit directions (N, 3) in world space see, (N, 3) float32; bilinear."""
-        u, v = self._place(directions)
+        return self._look_up(*self._place(directions))
+
+    def _brightness(self, rows: int, columns: int) -> Array:
+        """Give the mean brightness of each cell of a grid, of the picture as it is looked up: a lamp shines on its neighbours."""
+        height, width = self._picture.shape[:2]
+        if height > rows or width > columns:
+            return _shrunk(_spread(_spread(self._picture @ LUMINANCE, 0), 1), rows, columns)
+        fine = 2
+        v, u = ((np.arange(fine * n) + 0.5) / (fine * n) for n in (rows, columns))
+        seen = self._look_up(*(a.ravel() for a in np.meshgrid(u, v))) @ LUMINANCE
+        mean: Array = seen.reshape(rows, fine, columns, fine).mean(axis=(1, 3))
+        return mean
+
+    def _look_up(self, u: Array, v: Array) -> Array:
         height, width = self._picture.shape[:2]
         x, y = u * width - 0.5, np.clip(v * height - 0.5, 0.0, height - 1.0)
         column, row = np.floor(x).astype(np.int64), np.minimum(y.astype(np.int64), max(height - 2, 0))
@@ -68,15 +85,18 @@ class Environment:
     def sample(self, square: Array) -> tuple[Array, Array]:
         """Choose world directions (N, 3) by brightness from uniform numbers (N, 2); give their density (N,) per steradian."""
         rows, columns = CHOICE_SIZE
-        first = square[:, 0].astype(np.float64)
-        cell = np.clip(np.searchsorted(self._cumulative, first, side="right") - 1, 0, rows * columns - 1)
-        within = (first - self._cumulative[cell]) / np.maximum(self._share.ravel()[cell], 1e-300)
-        row, column = np.divmod(cell, columns)
+        across, up = square[:, 0].astype(np.float64), square[:, 1].astype(np.float64)
+        row = np.clip(np.searchsorted(self._rows, up, side="right") - 1, 0, rows - 1)
+        height = (up - self._rows[row]) / (self._rows[row + 1] - self._rows[row])
+        place = np.searchsorted(self._columns, row + across, side="right") - 1
+        column = np.clip(place - row * (columns + 1), 0, columns - 1)
+        left, right = (self._columns[row * (columns + 1) + column + side] for side in (0, 1))
+        within = (row + across - left) / np.maximum(right - left, 1e-12)
         low, high = self._edges_z[row], self._edges_z[row + 1]
-        z = low + (high - low) * square[:, 1]
+        z = low + (high - low) * np.clip(height, 0.0, 1.0)
         angle = np.pi * (1.0 - 2.0 * (column + np.clip(within, 0.0, 1.0)) / columns)
-        across = np.sqrt(np.maximum(1.0 - z * z, 0.0))
-        local = np.stack([across * np.cos(angle), across * np.sin(angle), z], axis=1)
+        out = np.sqrt(np.maximum(1.0 - z * z, 0.0))
+        local = np.stack([out * np.cos(angle), out * np.sin(angle), z], axis=1)
         return normalized(local @ self._world_from.T), self._share[row, column] / self._solid_angle[row]
 
     def density(self, directions: Array) -> Array:
@@ -92,6 +112,11 @@ class Environment:
         local = normalized(np.asarray(directions, np.float64) @ self._from_world.T)
         u = 0.5 - np.arctan2(local[:, 1], local[:, 0]) / (2.0 * np.pi)
         return u, np.arcsin(np.clip(local[:, 2], -1.0, 1.0)) / np.pi + 0.5
+
+
+def _spread(values: Array, axis: int) -> Array:
+    """Give the means over each pixel's width of values that are interpolated between pixels' centres; across the edges too."""
+    return 0.75 * values + 0.125 * (np.roll(values, 1, axis) + np.roll(values, -1, axis))
 
 
 def _shrunk(values: Array, rows: int, columns: int) -> Array:

@@ -22,6 +22,7 @@ SAMPLES = 64
 # Largest mean difference over the mean of the lit pixels. Noise alone is 0.2 to 2 % at these samples (the world and
 # the spots have most); a wrong unit, a factor of pi or 4, would be 50 % and more.
 TOLERANCE = 0.03
+NOISE = {"environment": 0.06}  # its lamp shines a hundred times as bright: 4 % and more of noise alone
 BIAS = 0.005  # of the means' ratio, in which noise averages out: measured 0.02 to 0.13 %
 LIGHTS = (
     *("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world"),
@@ -65,5 +66,5 @@ def both(folder, light):
 def test_direct_light_is_that_of_cycles(pictures, light):
     expected, ours, share = both(pictures, light)
     assert share > 0.15  # the spot's ring, the smallest, is a fifth of the picture
-    assert np.abs(ours - expected).mean() <= TOLERANCE * expected.mean()
+    assert np.abs(ours - expected).mean() <= NOISE.get(light, TOLERANCE) * expected.mean()
     assert ours.mean() == pytest.approx(expected.mean(), rel=BIAS)

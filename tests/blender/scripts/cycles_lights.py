@@ -48,11 +48,15 @@ CAMERAS = {  # of the camera's data, of its panorama, of its lens; all in the li
         {},
         {"use_dof": True, "aperture_fstop": 2.0, "focus_distance": 5.0},
     ),
-    "panorama": ({"type": "PANO"}, {"longitude_min": -0.9, "longitude_max": 0.7, "latitude_min": -0.8}, {}),
-    "fisheye": ({"type": "PANO"}, {"panorama_type": "FISHEYE_EQUIDISTANT", "fisheye_fov": 2.0}, {}),
+    "panorama": (
+        {"type": "PANO"},
+        {"longitude_min": -0.5, "longitude_max": 0.4, "latitude_min": -0.6, "latitude_max": 0.3},
+        {},
+    ),
+    "fisheye": ({"type": "PANO"}, {"panorama_type": "FISHEYE_EQUIDISTANT", "fisheye_fov": 1.2}, {}),
     "equisolid": (
         {"type": "PANO"},
-        {"panorama_type": "FISHEYE_EQUISOLID", "fisheye_lens": 18.0, "fisheye_fov": 2.0},
+        {"panorama_type": "FISHEYE_EQUISOLID", "fisheye_lens": 35.0, "fisheye_fov": 2.0},
         {},
     ),
 }
