@@ -47,14 +47,16 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
         default=False,
     )
 
+    ask: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Offer it for a neural object."""
         return is_neural(context.active_object)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Show the resolution and what it costs."""
-        return context.window_manager.invoke_props_dialog(self)
+        """Show the resolution and what it costs, where that is asked for."""
+        return context.window_manager.invoke_props_dialog(self) if self.ask else self.execute(context)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the settings and the number of faces they will give."""

@@ -16,6 +16,7 @@ from .engine_status import find_engine
 from .engine_task import EngineTask
 
 TICK_S = 0.1
+MESHING = "neural_implicit_to_mesh"  # asks before it starts, unless told not to
 TIMEOUT_S = 3600.0  # in the background, where nobody can press Esc
 
 
@@ -76,7 +77,7 @@ class TaskOperator:
         names = [
             p.identifier for p in self.bl_rna.properties if p.identifier != "rna_type" and not p.is_readonly
         ]
-        chosen = [name for name in names if self.properties.is_property_set(name)]
+        chosen = [name for name in names if name != "ask" and self.properties.is_property_set(name)]
         plain = {name: getattr(self, name) for name in chosen}
         return {n: v for n, v in plain.items() if isinstance(v, (bool, int, float, str))}
 
@@ -101,4 +102,6 @@ def _start_anew(identifier: str, settings: dict[str, Any]) -> None:
     category, name = identifier.split("_OT_") if "_OT_" in identifier else identifier.split(".")
     if windows:
         with bpy.context.temp_override(window=windows[0]):
-            getattr(getattr(bpy.ops, category.lower()), name)("EXEC_DEFAULT", **settings)
+            getattr(getattr(bpy.ops, category.lower()), name)(
+                "INVOKE_DEFAULT", **settings, **({"ask": False} if name == MESHING else {})
+            )

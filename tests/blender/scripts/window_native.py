@@ -14,7 +14,7 @@ import native_feel
 import spot_scene
 
 MOMENT_S = 0.7
-WAIT_S = 200
+WAIT_S = 60
 
 
 def pixels(path):
@@ -27,7 +27,7 @@ def pixels(path):
 def show_error(inside, spot):
     overlay = error_overlay.error_overlay
     inside.redraw()
-    yield 4.0  # the network is drawn
+    yield 8.0  # the network is drawn
     before = pixels(inside.screenshot("before"))
     with inside.in_view():
         bpy.ops.neural_implicit.show_error("INVOKE_DEFAULT")
@@ -51,7 +51,7 @@ def bake_twice(inside, spot):
     """Bake, then repeat it as the redo panel does: a second mesh, and Blender is still alive."""
     before = set(bpy.data.objects)
     with inside.in_view():
-        bpy.ops.object.neural_implicit_to_mesh("EXEC_DEFAULT", resolution=32, hide=False)
+        bpy.ops.object.neural_implicit_to_mesh("INVOKE_DEFAULT", resolution=32, hide=False, ask=False)
     yield inside.until(lambda: len(set(bpy.data.objects) - before) == 1, WAIT_S, "the mesh")
     yield MOMENT_S
     bpy.context.view_layer.objects.active = spot
