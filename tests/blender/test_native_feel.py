@@ -75,14 +75,3 @@ def test_neural_shape_stands_in_a_picture_of_cycles(windowed_blender):
     outcome = windowed_blender.run_script("native_feel.py", arguments, timeout_s=400).check()
     check_composite_facts(outcome.result["composite"])
     check_composite(outcome.folder)
-
-
-def test_error_overlay_repeating_and_menu_in_a_window(windowed_blender):
-    arguments = {**neural_spot(windowed_blender.folder), **source_arrays(windowed_blender.folder)}
-    facts = (
-        windowed_blender.run_script("window_native.py", arguments, window=True, timeout_s=500).check().result
-    )
-    assert facts["error"]["changed"] > 0.02 and facts["error"]["hidden"]
-    assert facts["error"]["left"] < 0.1 * facts["error"]["changed"]
-    assert facts["bake"]["last"] == ["OBJECT_OT_neural_implicit_to_mesh"]
-    assert len(facts["bake"]["faces"]) == 2 and facts["bake"]["faces"][0] == facts["bake"]["faces"][1] > 1000
