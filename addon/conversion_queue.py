@@ -15,7 +15,7 @@ from bpy.app.handlers import persistent
 from . import shape_memory
 from .conversion_job import ConversionJob
 from .engine_status import find_engine
-from .redraw import announce, redraw_panels, user_is_dragging
+from .redraw import announce, redraw_panels, redraw_status_bar, user_is_dragging
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +141,7 @@ def _tick() -> float | None:
         return TICK_S  # the data it drags must not change under it
     if queue.step(bpy.context):
         redraw_panels()
+        redraw_status_bar()
     return TICK_S if queue.busy else None
 
 

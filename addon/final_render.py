@@ -20,6 +20,7 @@ from ..engine.protocol.messages import (
     RenderView,
     ViewCancelled,
 )
+from .approximations import new_approximations
 from .blender_session import new_engine_session
 from .engine_process import EngineProcessError
 from .engine_session import EngineSession
@@ -78,6 +79,8 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
     _Final.num_requests += 1
     request = final_request(engine, depsgraph, _Final.num_requests)
     engine.update_stats("", "Exporting the scene")
+    for sentence in new_approximations(depsgraph):
+        engine.report({"WARNING"}, sentence)
     session.load_scene(VIEW, SceneExporter(session.folder).export(depsgraph))
     session.ensure_running(at_once=True)
     x0, y0, x1, y1 = request.region or (0, 0, request.width, request.height)

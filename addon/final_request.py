@@ -8,7 +8,7 @@ import bpy
 
 from ..engine.protocol.messages import RenderView
 from ..engine.protocol.scene import Camera, PlaneName
-from .material_export import flat
+from .camera_export import export_camera
 
 VIEW = "final"
 
@@ -74,13 +74,7 @@ def _camera(
     camera = engine.camera_override or depsgraph.scene.camera
     if camera is None:
         raise RenderFailedError("The scene has no camera. Add one (Shift A) and render again.")
-    evaluated = camera.evaluated_get(depsgraph)
-    render = depsgraph.scene.render
-    clip_from_view = evaluated.calc_matrix_camera(
-        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
-    )
-    world_from_view = evaluated.matrix_world.normalized()  # a camera's own scale does not count
-    return Camera(view_from_world=flat(world_from_view.inverted()), clip_from_view=flat(clip_from_view))
+    return export_camera(camera, depsgraph, width, height)
 
 
 def _region(render: bpy.types.RenderSettings, width: int, height: int) -> tuple[int, int, int, int] | None:

@@ -27,17 +27,17 @@ def export_material(material: bpy.types.Material | None) -> Material:
     """Give the shaded part of a material; without one, Blender's default grey."""
     if material is None:
         return Material()
-    surface = _surface_node(material.node_tree) if material.use_nodes else None
+    surface = surface_node(material.node_tree) if material.use_nodes else None
     if surface is None:
         color = material.diffuse_color
         return Material(base_color=_rgb(color), metallic=material.metallic, roughness=material.roughness)
     if surface.type == "BSDF_PRINCIPLED":
         return _principled(surface)
     if surface.type == "EMISSION":
-        emission = _scaled(_color(surface, "Color"), _number(surface, "Strength"))
+        emission = _scaled(_color(surface, "Color"), number_of(surface, "Strength"))
         return Material(base_color=(0.0, 0.0, 0.0), specular=0.0, roughness=1.0, emission=emission)
     if "Color" in surface.inputs:  # diffuse, glossy and their like
-        roughness = _number(surface, "Roughness") if "Roughness" in surface.inputs else 1.0
+        roughness = number_of(surface, "Roughness") if "Roughness" in surface.inputs else 1.0
         diffuse = surface.type == "BSDF_DIFFUSE"
         return Material(
             base_color=_color(surface, "Color"),
@@ -54,10 +54,10 @@ def export_light(light: bpy.types.Light, world_from_light: Matrix) -> Light:
     if getattr(light, "use_temperature", False):  # 4.5 and later
         color = _product(color, _rgb(light.temperature_color))
     energy = float(light.energy) * 2.0 ** float(getattr(light, "exposure", 0.0))
-    node = _surface_node(light.node_tree) if light.use_nodes else None
+    node = surface_node(light.node_tree) if light.use_nodes else None
     if node is not None and node.type == "EMISSION":
         color = _product(color, _color(node, "Color"))
-        energy *= _number(node, "Strength")
+        energy *= number_of(node, "Strength")
     size = float(getattr(light, "size", 0.0))
     shape = getattr(light, "shape", "SQUARE")
     return Light(
@@ -82,34 +82,36 @@ def export_world(world: bpy.types.World | None) -> Vector:
     """Give the background's colour times its strength."""
     if world is None:
         return (0.0, 0.0, 0.0)
-    node = _surface_node(world.node_tree) if world.use_nodes else None
+    node = surface_node(world.node_tree) if world.use_nodes else None
     if node is None:
         return _rgb(world.color)
     if node.type in ("BACKGROUND", "EMISSION"):
-        return _scaled(_color(node, "Color"), _number(node, "Strength"))
+        return _scaled(_color(node, "Color"), number_of(node, "Strength"))
     return (0.0, 0.0, 0.0)
 
 
 def _principled(node: bpy.types.Node) -> Material:
     return Material(
         base_color=_color(node, "Base Color"),
-        metallic=_number(node, "Metallic"),
-        roughness=_number(node, "Roughness"),
-        specular=_number(node, "Specular IOR Level"),
-        ior=_number(node, "IOR"),
-        emission=_scaled(_color(node, "Emission Color"), _number(node, "Emission Strength")),
-        alpha=_number(node, "Alpha"),
+        metallic=number_of(node, "Metallic"),
+        roughness=number_of(node, "Roughness"),
+        specular=number_of(node, "Specular IOR Level"),
+        ior=number_of(node, "IOR"),
+        emission=_scaled(_color(node, "Emission Color"), number_of(node, "Emission Strength")),
+        alpha=number_of(node, "Alpha"),
     )
 
 
-def _surface_node(tree: bpy.types.NodeTree | None) -> bpy.types.Node | None:
+def surface_node(tree: bpy.types.NodeTree | None) -> bpy.types.Node | None:
+    """Give the node that makes the surface of a material, light or world; None where there is none."""
     output = tree.get_output_node("ALL") if tree is not None else None
     if output is None or "Surface" not in output.inputs:
         return None
-    return _source(output.inputs["Surface"])
+    return node_before(output.inputs["Surface"])
 
 
-def _source(socket: bpy.types.NodeSocket) -> bpy.types.Node | None:
+def node_before(socket: bpy.types.NodeSocket) -> bpy.types.Node | None:
+    """Give the node whose output a socket takes, past reroutes; None where it has its own value."""
     for _ in range(MAX_FOLLOWED):
         if not socket.is_linked or socket.links[0].is_muted:
             return None
@@ -122,7 +124,7 @@ def _source(socket: bpy.types.NodeSocket) -> bpy.types.Node | None:
 
 def _value(node: bpy.types.Node, name: str) -> Any:
     socket = node.inputs[name]
-    source = _source(socket)
+    source = node_before(socket)
     if source is not None and source.type in ("RGB", "VALUE"):
         return source.outputs[0].default_value
     return socket.default_value
@@ -133,7 +135,8 @@ def _color(node: bpy.types.Node, name: str) -> Vector:
     return (float(value),) * 3 if isinstance(value, float) else _rgb(value)
 
 
-def _number(node: bpy.types.Node, name: str) -> float:
+def number_of(node: bpy.types.Node, name: str) -> float:
+    """Give the constant of a socket; of a colour its mean."""
     value = _value(node, name)
     return float(value) if isinstance(value, (int, float)) else sum(_rgb(value)) / 3.0
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from . import (
+    add_menu,
     conversion_queue,
     engine_status,
+    error_overlay,
     hole_overlay,
     install_operators,
     mesh_back,
@@ -15,11 +17,14 @@ from . import (
     properties,
     redraw,
     render_engine,
+    setting_presets,
     shape_memory,
     source_watch,
     standby,
+    status_bar,
     weights_export,
     weights_import,
+    z_composite,
 )
 from .solid_view import handler as solid_view_handler
 
@@ -33,13 +38,18 @@ MODULES = (
     weights_import,
     weights_export,
     mesh_back,
+    error_overlay,
+    add_menu,
+    setting_presets,
     panels,
     shape_memory,
     source_watch,
     conversion_queue,
+    status_bar,
     moving_proxy,
     standby,
     render_engine,
     hole_overlay,
+    z_composite,
     solid_view_handler,
 )

@@ -9,6 +9,7 @@ from .conversion_job import ConversionJob
 from .conversion_queue import queue
 from .engine_check import engine_check
 from .engine_status import status
+from .error_overlay import error_overlay
 from .hole_overlay import has_closed_holes
 from .install_panel import draw_installation
 from .moving_object import frames_of, is_moving
@@ -25,6 +26,7 @@ from .neural_object import (
 from .preferences import addon_preferences, draw_engine_state
 from .progress_text import detail_texts, fraction, phase_text, report_rows
 from .properties import ACTIVATION_NAMES, scene_settings
+from .setting_presets import draw_presets
 from .solid_view.handler import solid_view
 from .solid_view.network_rows import too_large
 from .source_watch import is_outdated, source_of
@@ -47,6 +49,7 @@ class NEURAL_IMPLICIT_PT_convert(_Panel, bpy.types.Panel):
         """Draw the panel."""
         standby.look(queue.busy)
         layout = self.layout
+        draw_presets(layout)
         _draw_settings(layout, context)
         column = layout.column()
         column.scale_y = 1.4
@@ -90,6 +93,7 @@ class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
             draw_text(layout, str(warning), context, icon="ERROR")
         if has_closed_holes(report):
             layout.prop(context.window_manager, "neural_implicit_closed_holes")
+        _draw_actions(layout, context)
         _draw_drawing(layout, architecture, context)
 
 
@@ -175,6 +179,19 @@ def _draw_state(layout: bpy.types.UILayout, mesh: bpy.types.Mesh, context: bpy.t
         "object.convert_to_neural_implicit", text="Convert Again", icon="FILE_REFRESH", depress=outdated
     )
     again.replace = True
+
+
+def _draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw what can be done with the shape; an error needs a source that is still there."""
+    obj = context.active_object
+    row = layout.row(align=True)
+    row.operator("object.neural_implicit_to_mesh", icon="OUTLINER_OB_MESH")
+    measured = row.row(align=True)
+    measured.enabled = source_of(obj.data) is not None and not is_moving(obj.data)
+    measured.operator("neural_implicit.show_error", icon="COLOR", depress=error_overlay.shows(obj))
+    if error_overlay.shows(obj):
+        rows = [("Mean Distance", f"{error_overlay.mean:.3g}"), ("99 % Under", f"{error_overlay.top:.3g}")]
+        _draw_rows(layout, rows)
 
 
 def _draw_drawing(

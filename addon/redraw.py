@@ -18,6 +18,13 @@ def redraw_panels() -> None:
                     region.tag_redraw()
 
 
+def redraw_status_bar() -> None:
+    """Draw it again in every window where no operator shows a text of its own."""
+    for window in bpy.context.window_manager.windows:
+        if not window.modal_operators:
+            window.workspace.status_text_set_internal(None)
+
+
 def user_is_dragging() -> bool:
     """Whether a transform is under way in any window."""
     for window in bpy.context.window_manager.windows:

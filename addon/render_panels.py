@@ -57,15 +57,17 @@ class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
 
 
 class NEURAL_IMPLICIT_PT_film(_Panel, bpy.types.Panel):
-    """Transparency of the background."""
+    """What is transparent in the picture."""
 
     bl_label = "Film"
     bl_context = "render"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the switch."""
-        self.column().prop(context.scene.render, "film_transparent", text="Transparent")
+        """Draw the switches."""
+        column = self.column()
+        column.prop(context.scene.render, "film_transparent", text="Transparent")
+        column.prop(context.scene.neural_implicit_render, "native_holdout")
 
 
 class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):

@@ -32,6 +32,17 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         update=_redraw_views,
     )
 
+    native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Native Objects as Holdout",
+        description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",
+        update=_redraw_views,
+    )
+    partner: bpy.props.PointerProperty(  # type: ignore[valid-type]
+        name="Neural Scene",
+        description="The scene that renders this one's neural implicits, as Set Up Z Composite has made it",
+        type=bpy.types.Scene,
+    )
+
 
 CLASSES = (NeuralImplicitRenderSettings,)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)

@@ -11,4 +11,6 @@ def blob_names(scene: Scene) -> set[str]:
     for geometry in scene.geometries:
         arrays = (geometry.vertices, geometry.triangles, geometry.corner_normals, geometry.triangle_materials)
         names |= {array.sha256 for array in arrays if array is not None}
+    if scene.environment is not None:
+        names.add(scene.environment.picture.sha256)
     return names

@@ -6,6 +6,7 @@ Visibility is the graph's own (hide_viewport, hide_render, excluded collections)
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -13,10 +14,20 @@ import bpy
 import mathutils
 
 from ..engine.errors import WeightsFileError
-from ..engine.protocol.scene import Light, Material, MeshGeometry, MeshObject, NeuralObject, Scene
+from ..engine.protocol.scene import (
+    Environment,
+    Light,
+    Material,
+    MeshGeometry,
+    MeshObject,
+    NeuralObject,
+    Scene,
+    Vector,
+)
 from ..engine.protocol.weights import NeuralWeights
+from .environment_export import export_surroundings
 from .geometry_export import evaluated_mesh, read_triangles
-from .material_export import export_light, export_material, export_world, flat
+from .material_export import export_light, export_material, flat
 from .moving_object import time_of
 from .neural_object import applied_transform, weights_of
 from .session_folder import SessionFolder
@@ -35,10 +46,13 @@ class SceneExporter:
         self._geometries: dict[int, MeshGeometry | None] = {}  # by the object's session_uid
         self._visited: set[int] = set()  # in the present export
         self.moves = False  # whether the last scene held a moving shape
+        self._surroundings: tuple[Vector, Environment | None] | None = None
         self._sound: dict[str, bool] = {}  # weights by SHA-256: whether they can be drawn
 
     def forget_updated(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Forget the geometry of all that the graph says has changed."""
+        if any(not isinstance(u.id, (bpy.types.Object, bpy.types.Mesh)) for u in depsgraph.updates):
+            self._surroundings = None
         changed = {u.id.original.session_uid for u in depsgraph.updates if u.is_updated_geometry}
         if not changed:
             return
@@ -59,7 +73,7 @@ class SceneExporter:
         Raises:
             OSError: The session's folder is full.
         """
-        building = _Building(self, depsgraph.scene)
+        building = _Building(self, depsgraph)
         self._visited = set()
         for instance in depsgraph.object_instances:
             owner = instance.parent if instance.is_instance else instance.object
@@ -68,13 +82,17 @@ class SceneExporter:
         self._geometries = {uid: self._geometries[uid] for uid in self._visited}
         self.moves = any(neural.time is not None for neural in building.neural_objects)
         scene = depsgraph.scene
+        if self._surroundings is None:
+            self._surroundings = export_surroundings(scene.world, self._folder)
+        color, environment = self._surroundings
         return Scene(
             neural_objects=tuple(building.neural_objects),
             mesh_objects=tuple(building.mesh_objects),
             geometries=tuple(building.geometries),
             materials=tuple(building.materials) or (Material(),),
             lights=tuple(building.lights),
-            world_color=export_world(scene.world),
+            world_color=color,
+            environment=environment,
             film_transparent=scene.render.film_transparent,
         )
 
@@ -109,13 +127,13 @@ class SceneExporter:
 class _Building:
     """The scene while its instances are gone through."""
 
-    def __init__(self, exporter: SceneExporter, scene: bpy.types.Scene) -> None:
+    def __init__(self, exporter: SceneExporter, depsgraph: bpy.types.Depsgraph) -> None:
         self.neural_objects: list[NeuralObject] = []
         self.mesh_objects: list[MeshObject] = []
         self.geometries: list[MeshGeometry] = []
         self.materials: list[Material] = []
         self.lights: list[Light] = []
-        self._exporter, self._scene = exporter, scene
+        self._exporter, self._scene, self._layer = exporter, depsgraph.scene, depsgraph.view_layer
         self._num_objects = 0
         self._by_data: dict[int, MeshGeometry | None] = {}  # pointers hold during one export
         self._geometry_indices: dict[MeshGeometry, int] = {}
@@ -141,7 +159,7 @@ class _Building:
                 object_id=self._num_objects,
                 weights=weights,
                 world_from_object=_world_from_fitted(instance),
-                material=self._materials(evaluated)[0],
+                material=self._materials(instance, False)[0],
                 pass_index=evaluated.pass_index,
                 time=time_of(evaluated.original.data, self._scene),
             )
@@ -162,7 +180,7 @@ class _Building:
                 object_id=self._num_objects,
                 geometry=index,
                 world_from_object=flat(instance.matrix_world),
-                materials=self._materials(evaluated),
+                materials=self._materials(instance, self._scene.neural_implicit_render.native_holdout),
                 pass_index=evaluated.pass_index,
             )
         )
@@ -176,9 +194,13 @@ class _Building:
             self._by_data[pointer] = self._exporter.geometry(instance)
         return self._by_data[pointer]
 
-    def _materials(self, evaluated: bpy.types.Object) -> tuple[int, ...]:
-        slots = [slot.material for slot in evaluated.material_slots] or [None]
-        return tuple(self._material(export_material(material)) for material in slots)
+    def _materials(self, instance: bpy.types.DepsgraphObjectInstance, holdout: bool) -> tuple[int, ...]:
+        """Give the numbers of an instance's materials; holes in the picture, where it or its view layer says so."""
+        slots = [slot.material for slot in instance.object.material_slots] or [None]
+        owner = instance.parent if instance.is_instance else instance.object
+        holdout = holdout or owner.original.holdout_get(view_layer=self._layer)
+        made = [export_material(material) for material in slots]
+        return tuple(self._material(dataclasses.replace(m, holdout=True) if holdout else m) for m in made)
 
     def _material(self, material: Material) -> int:
         index = self._material_indices.setdefault(material, len(self.materials))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import bpy
 
@@ -14,6 +16,7 @@ from .engine_status import find_engine
 from .engine_task import EngineTask
 
 TICK_S = 0.1
+MESHING = "neural_implicit_to_mesh"  # asks before it starts, unless told not to
 TIMEOUT_S = 3600.0  # in the background, where nobody can press Esc
 
 
@@ -24,7 +27,15 @@ class TaskOperator:
     _timer: bpy.types.Timer | None = None
 
     def run_task(self, context: bpy.types.Context, arguments: Sequence[str], task: EngineTask) -> set[str]:
-        """Start a task; give what `execute` returns."""
+        """Start a task; give what `execute` returns.
+
+        Repeated by the redo panel, an operator must not become modal: Blender would list it twice. A new one is
+        started a moment later then.
+        """
+        if not bpy.app.background and (self.options.is_repeat or self.options.is_repeat_last):
+            job_folder.remove(task.folder)
+            bpy.app.timers.register(functools.partial(_start_anew, self.bl_idname, self._settings()))
+            return {"FINISHED"}
         try:
             task.start(arguments, dict(os.environ))
             if bpy.app.background:
@@ -62,6 +73,14 @@ class TaskOperator:
         self._stop_timer(context)
         return self._end(context, task)
 
+    def _settings(self) -> dict[str, Any]:
+        names = [
+            p.identifier for p in self.bl_rna.properties if p.identifier != "rna_type" and not p.is_readonly
+        ]
+        chosen = [name for name in names if name != "ask" and self.properties.is_property_set(name)]
+        plain = {name: getattr(self, name) for name in chosen}
+        return {n: v for n, v in plain.items() if isinstance(v, (bool, int, float, str))}
+
     def _end(self, context: bpy.types.Context, task: EngineTask) -> set[str]:
         try:
             return self.finish(context, task)
@@ -76,3 +95,13 @@ class TaskOperator:
         self.report({"ERROR"}, why)
         job_folder.remove(task.folder)
         return {"CANCELLED"}
+
+
+def _start_anew(identifier: str, settings: dict[str, Any]) -> None:
+    windows = bpy.context.window_manager.windows
+    category, name = identifier.split("_OT_") if "_OT_" in identifier else identifier.split(".")
+    if windows:
+        with bpy.context.temp_override(window=windows[0]):
+            getattr(getattr(bpy.ops, category.lower()), name)(
+                "INVOKE_DEFAULT", **settings, **({"ask": False} if name == MESHING else {})
+            )

@@ -8,7 +8,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STANDARD = sys.stdlib_module_names
-BLENDER = {"bpy", "bpy_extras", "bmesh", "gpu", "gpu_extras", "mathutils", "addon_utils", "blf"}
+BLENDER = {
+    "bpy",
+    "bpy_extras",
+    "bmesh",
+    "gpu",
+    "gpu_extras",
+    "mathutils",
+    "addon_utils",
+    "bl_operators",
+    "blf",
+}
 ENGINE_ONLY = {
     *("torch", "warp", "numba", "llvmlite", "pycuda", "cuda", "trimesh", "skimage", "scipy", "safetensors"),
     *("click", "rich", "PIL", "lxml", "networkx", "OpenEXR", "h5py", "onnx"),

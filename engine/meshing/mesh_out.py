@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights, write_atomically
 from .marching_cubes import ZeroSetMesh, zero_set
@@ -23,15 +24,26 @@ def save_mesh(weights: NeuralWeights, resolution: int, path: Path) -> None:
     write_atomically(path, mesh_bytes(surface, weights, path.suffix.lower().lstrip(".")))
 
 
-def mesh_bytes(surface: ZeroSetMesh, network: NeuralWeights, kind: str) -> bytes:
-    """Give the file of a surface; `kind` is ply, obj, stl, off, glb or npz."""
+def mesh_bytes(
+    surface: ZeroSetMesh,
+    network: NeuralWeights,
+    kind: str,
+    errors: npt.NDArray[np.floating[Any]] | None = None,
+) -> bytes:
+    """Give the file of a surface; `kind` is ply, obj, stl, off, glb or npz, which also holds a vertex's error (V,)."""
     object_from_unit = np.linalg.inv(network.unit_from_object)
     vertices = surface.vertices_unit @ object_from_unit[:3, :3].T + object_from_unit[:3, 3]
     if kind == "npz":
         stream = io.BytesIO()
         name = np.array(network.description.source.name)
-        arrays = {"vertices": vertices, "triangles": surface.triangles, "normals": surface.normals}
-        np.savez(stream, name=name, **arrays)  # type: ignore[arg-type]
+        arrays: dict[str, Any] = {
+            "vertices": vertices,
+            "triangles": surface.triangles,
+            "normals": surface.normals,
+        }
+        if errors is not None:
+            arrays["errors"] = errors
+        np.savez(stream, name=name, **arrays)
         return stream.getvalue()
     import trimesh  # 0.5 s
 

@@ -36,6 +36,7 @@ class Material:
     ior: float = 1.5
     emission: Vector = (0.0, 0.0, 0.0)  # colour times strength
     alpha: float = 1.0
+    holdout: bool = False  # hides what is behind it and leaves a hole in the picture, colour and alpha 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,14 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A picture of the surroundings, equirectangular as Blender's Environment Texture: its centre lies along x."""
+
+    picture: ArrayBlob  # (H, W, 3) float32, scene-linear, bottom row first
+    environment_from_world: Matrix = IDENTITY  # of which the rotation counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """Everything that is drawn, but for the camera."""
 
@@ -104,17 +113,39 @@ class Scene:
     geometries: tuple[MeshGeometry, ...] = ()
     materials: tuple[Material, ...] = ()
     lights: tuple[Light, ...] = ()
-    world_color: Vector = (0.0, 0.0, 0.0)  # colour times strength
+    world_color: Vector = (
+        0.0,
+        0.0,
+        0.0,
+    )  # colour times strength; of an environment what its picture is multiplied by
+    environment: Environment | None = None
     film_transparent: bool = False
     time: float = 0.0  # what networks of x, y, z, t see as t where they have no time of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Panorama:
+    """What a panoramic camera sees, as Cycles has it; angles in rad."""
+
+    kind: Literal["EQUIRECTANGULAR", "FISHEYE_EQUIDISTANT", "FISHEYE_EQUISOLID"] = "EQUIRECTANGULAR"
+    longitude: tuple[float, float] = (-3.14159265, 3.14159265)  # left and right edge
+    latitude: tuple[float, float] = (-1.57079633, 1.57079633)  # bottom and top edge
+    fov: float = 3.14159265  # fisheye: full angle
+    lens: float = 10.5  # mm, equisolid
+    sensor: tuple[float, float] = (36.0, 24.0)  # mm, equisolid: what the picture covers
+    near: float = 0.1  # m
+    far: float = 1000.0  # m
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """A linear camera: perspective or orthographic, shifted or not."""
+    """A linear camera, perspective or orthographic, shifted or not; or a panoramic one."""
 
     view_from_world: Matrix
     clip_from_view: Matrix  # OpenGL clip space: the view looks along -z, NDC z runs from -1 (near) to 1 (far)
+    aperture: float = 0.0  # m: radius of the lens; 0: everything is sharp
+    focus_distance: float = 10.0  # m, to the plane that is sharp
+    panorama: Panorama | None = None  # then `clip_from_view` and the lens do not count
 
 
 PlaneName = Literal["combined", "depth", "view_z", "normal", "position", "object_id", "pass_index"]

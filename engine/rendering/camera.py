@@ -70,16 +70,47 @@ class PixelCamera:
             ) from error
         if not np.isfinite(self._world_from_clip).all():
             raise SceneError("The camera's matrices have no inverse; check its clip range and scale.")
+        self._aperture, self._focus = camera.aperture, camera.focus_distance
+        if not (np.isfinite(self._aperture) and np.isfinite(self._focus)) or self._focus <= 0.0:
+            raise SceneError("The camera's focus distance must be positive, and its f-stop a number.")
         steps = np.linalg.norm(self._clip_from_world[:2, :3], axis=1) * (width, height) / 2.0
         self._pixel = 1.0 / float(steps.max())  # size in m at w = 1
 
-    def rays(self, x: Array, y: Array) -> Rays:
+    @property
+    def has_lens(self) -> bool:
+        """Whether what is out of focus is blurred."""
+        return self._aperture > 0.0
+
+    def rays(self, x: Array, y: Array, lens: Array | None = None) -> Rays:
         """Give rays through points of the picture.
 
         Args:
             x: Position (N,) in pixels from the left edge; the first pixel's centre is 0.5.
             y: Position (N,) in pixels from the bottom edge.
+            lens: Places (N, 2) on the lens, in the unit disk; None: its middle.
         """
+        rays = self._pinhole_rays(x, y)
+        return rays if lens is None or not self.has_lens else self._through_lens(rays, lens)
+
+    def _through_lens(self, rays: Rays, lens: Array) -> Rays:
+        """Give rays from places on the lens that meet the others on the plane in focus."""
+        axes = normalized(self._view_from_world[:2, :3])
+        near, rate = self.view_z(rays.origins), -(rays.directions @ self._view_from_world[2, :3])
+        middle = rays.at(-near / rate)
+        start = middle + self._aperture * (lens @ axes)
+        toward = rays.at((self._focus - near) / rate) - start  # over the focus distance
+        origins = start + toward * (near / self._focus)[:, None]
+        directions = normalized(toward)
+        turned = -(directions @ self._view_from_world[2, :3])
+        return Rays(
+            origins,
+            directions,
+            rays.t_max * rate / turned,
+            rays.pixel_sizes,
+            rays.pixel_growths * turned / rate,
+        )
+
+    def _pinhole_rays(self, x: Array, y: Array) -> Rays:
         ndc = np.empty((len(x), 4), np.float64)
         ndc[:, 0] = 2.0 * x / self.width - 1.0
         ndc[:, 1] = 2.0 * y / self.height - 1.0

@@ -159,7 +159,12 @@ def _session_of(scene: PreparedScene) -> CudaSession | None:
     """Give the session that can draw all of a scene, or None."""
     from ..tracing.cuda import CudaTracer
 
-    if not scene.materials.opaque or not scene.neural:
+    if (
+        scene.environment is not None
+        or not scene.materials.opaque
+        or scene.materials.has_holdout
+        or not scene.neural
+    ):
         return None
     sessions = {t.session for i in scene.neural if isinstance(t := i.tracer, CudaTracer)}
     if len(sessions) != 1 or not all(isinstance(i.tracer, CudaTracer) for i in scene.neural):

@@ -63,6 +63,8 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     """
     if not any(hasattr(instance.tracer, "device_grid") for instance in scene.neural):
         return None
+    if request.camera.aperture > 0.0 or request.camera.panorama is not None:
+        return None
     from ..cuda.errors import DeviceLostError, DeviceMemoryError
     from .camera import PixelCamera
     from .device_frame import DeviceFrame, device_scene

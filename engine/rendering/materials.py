@@ -50,6 +50,8 @@ class MaterialTable:
         self.alpha = np.array(alpha, np.float32)
         self.opacity = np.clip([m.alpha for m in chosen], 0.0, 1.0).astype(np.float32)
         self.opaque = bool((self.opacity == 1.0).all())
+        self.holdout = np.array([m.holdout for m in chosen])
+        self.has_holdout = bool(self.holdout.any())
         self.shares = np.array([microfacets.reflected_shares(a, i) for a, i in zip(alpha, ior)])
         self.shines = np.array([m.metallic > 0.0 or i > 1.0 + 1e-4 for m, i in zip(chosen, ior)])
 
@@ -149,9 +151,7 @@ class Bsdf:
     def sample(self, choice: Array, square: Array) -> tuple[Array, Array]:
         """Choose a direction (N, 3) float32 by the lobes' shares; weight (N, 3) is bsdf times cosine over density."""
         tangent, bitangent = orthonormal_basis(self.normal)
-        specular = self.specular_albedo.sum(axis=1)
-        share = np.clip(specular / np.maximum(specular + self.diffuse.sum(axis=1), 1e-8), 0.0, 1.0)
-        share = np.where(self.shines, share, 0.0)
+        share = self._glossy_share()
         local = _cosine_direction(square)
         glossy = choice < share
         if glossy.any():
@@ -164,6 +164,19 @@ class Bsdf:
         pdf = (1.0 - share) * cosine / _PI + share * specular_pdf
         weight = np.where(pdf[:, None] > 1e-9, value / np.maximum(pdf, 1e-9)[:, None], 0.0)
         return light, weight
+
+    def _glossy_share(self) -> Array:
+        specular = self.specular_albedo.sum(axis=1)
+        share = np.clip(specular / np.maximum(specular + self.diffuse.sum(axis=1), 1e-8), 0.0, 1.0)
+        return np.where(self.shines, share, 0.0)
+
+    def density(self, light: Array) -> Array:
+        """Give the density (N,) with which `sample` chooses unit directions (N, 3)."""
+        _, specular_pdf = self.reflect(light)
+        cosine = np.maximum(np.einsum("ni,ni->n", self.normal, light), 0.0)
+        share = self._glossy_share()
+        density: Array = (1.0 - share) * cosine / _PI + share * specular_pdf
+        return density
 
     def _glossy(self, tangents: Array, chosen: Array, square: Array) -> Array:
         view = np.empty((len(square), 3), np.float32)

@@ -20,10 +20,10 @@ import numpy as np
 from ..errors import DeviceError, SceneError
 from ..protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from ..transforms import Array
-from .camera import PixelCamera
 from .device_pictures import DevicePicture, device_picture
 from .device_planes import DevicePlanes
-from .sample_patterns import pixel_offset
+from .panorama import make_camera
+from .sample_patterns import disk, pixel_offset, sample_2d
 from .scene import PreparedScene, SceneCache, prepare_scene
 from .shading import shade
 from .surfaces import Surfaces, find_surfaces
@@ -44,6 +44,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 Shader = Callable[[PreparedScene, Surfaces, Array, Array, int, int], Array]  # as `shading.shade`
+LENS_DIMENSION = 5  # of the sample pattern; the world has 2 to 4, lights begin at 8
 MAX_SAMPLES = 65536
 TILE_SIDES = (128, 64)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
 TILES_PER_CORE = 4
@@ -183,7 +184,7 @@ class _Frame:
     def __init__(self, prepared: PreparedScene, request: ViewRequest) -> None:
         self.prepared = prepared
         self.request = request
-        self.camera = PixelCamera(request.camera, request.width, request.height)
+        self.camera = make_camera(request.camera, request.width, request.height)
         x0, y0, x1, y1 = request.window
         self.planes = background_planes(request.planes, y1 - y0, x1 - x0)
         self.sum = np.zeros((y1 - y0, x1 - x0, PLANE_CHANNELS["combined"]), np.float32)
@@ -206,12 +207,18 @@ class _Frame:
         x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
         offset_x, offset_y = pixel_offset(sample)
         rays = self.camera.rays(x + offset_x, y + offset_y)
-        opaque = self.prepared.materials.opaque
-        surfaces = (find_surfaces if opaque else solid_surfaces)(self.prepared, rays)
-        color = np.empty((len(rays), 4), np.float32)
-        color[:] = (0, 0, 0, 0) if self.prepared.film_transparent else (*self.prepared.world_color, 1.0)
+        if sample == 0 and self.camera.has_lens:  # planes beside colour are sharp
+            sharp = solid_surfaces(self.prepared, rays)
+        if self.camera.has_lens:
+            on_lens = disk(sample_2d(x, y, sample, LENS_DIMENSION, self.request.seed))
+            rays = self.camera.rays(x + offset_x, y + offset_y, on_lens)
+        materials = self.prepared.materials
+        opaque = materials.opaque and not materials.has_holdout
+        surfaces = (find_surfaces if materials.opaque else solid_surfaces)(self.prepared, rays)
+        color = self.prepared.background(rays.directions)
+        color[rays.t_max <= 0.0] = 0.0  # outside a fisheye's circle
         if not opaque:
-            color = see_through(self.prepared, rays, color[0], x, y, sample, self.request.seed)
+            color = see_through(self.prepared, rays, color, x, y, sample, self.request.seed)
         elif "combined" in self.request.planes and len(surfaces.rays):
             hit = surfaces.rays
             color[hit, :3] = self.request.shader(
@@ -222,7 +229,8 @@ class _Frame:
         window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
         self.sum[window] += color.reshape(y1 - y0, x1 - x0, 4)
         if sample == 0:
-            fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, surfaces)
+            met = sharp if self.camera.has_lens else surfaces
+            fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, met)
 
     def picture(self, samples: int) -> Picture:
         """Give a copy of the picture so far."""

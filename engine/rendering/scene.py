@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import SceneError
+from ..protocol import scene as protocol
 from ..protocol.scene import MeshGeometry, MeshObject, NeuralObject, Scene
 from ..protocol.weights import NeuralWeights
 from ..tracing import make_tracer
 from ..tracing.tracer import Tracer
 from ..transforms import Array, is_invertible, matrix
-from .blobs import read_blob, read_geometry
+from .blobs import read_array, read_blob, read_geometry
+from .environment import Environment
 from .lights import LightSource, make_light
 from .materials import MaterialTable
 from .native_geometry import NativeGeometry, Triangles
@@ -75,6 +77,22 @@ class SceneCache:
 
         return self._get(("geometry", geometry), load)
 
+    def environment(self, environment: protocol.Environment | None) -> Environment | None:
+        """Give a picture of the surroundings, ready to shine.
+
+        Raises:
+            SceneError: The blob is missing or damaged.
+        """
+        if environment is None:
+            return None
+        return self._get(
+            ("environment", environment),
+            lambda: Environment(
+                read_array(self._blobs, environment.picture),
+                matrix(environment.environment_from_world, "the environment"),
+            ),
+        )
+
     def _get(self, key: Hashable, load: Callable[[], T]) -> T:
         value: T = self._entries[key][0] if key in self._entries else load()
         self._entries[key] = (value, self._scene)
@@ -96,7 +114,23 @@ class PreparedScene:
     lights: tuple[LightSource, ...]
     world_color: Array  # (3,) float32
     film_transparent: bool
+    environment: Environment | None  # what `world_color` multiplies
     size: float  # largest number of parameters of a network, or 0
+
+    def background(self, directions: Array) -> Array:
+        """Give the colours (N, 4) float32 of what no surface covers, seen along unit directions (N, 3)."""
+        color = np.zeros((len(directions), 4), np.float32)
+        if not self.film_transparent:
+            color[:, :3] = self.surroundings(directions)
+            color[:, 3] = 1.0
+        return color
+
+    def surroundings(self, directions: Array) -> Array:
+        """Give the light (N, 3) or (3,) float32 that comes from unit directions (N, 3)."""
+        if self.environment is None:
+            return self.world_color
+        light: Array = self.environment.radiance(directions) * self.world_color
+        return light
 
 
 def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
@@ -143,6 +177,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         lights=tuple(make_light(light) for light in scene.lights),
         world_color=world_color,
         film_transparent=scene.film_transparent,
+        environment=cache.environment(scene.environment),
         size=float(largest),
     )
 

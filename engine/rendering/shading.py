@@ -12,6 +12,7 @@ from .scene import PreparedScene
 from .surfaces import Surfaces
 from .transmission import transmitted
 
+BRIGHT_DIMENSION = 1 << 16  # of the sample pattern, beyond all lights
 SHADOW_END = 1.0 - 1e-5  # share of the way to a light: a lamp must not be hidden by rounding at its own place
 
 
@@ -34,6 +35,9 @@ def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: 
     if scene.world_color.any():
         choice, square = sample_1d(x, y, sample, 2, seed), sample_2d(x, y, sample, 3, seed)
         radiance += _from_world(scene, surfaces, bsdf, choice, square)
+    if scene.environment is not None and scene.world_color.any():
+        bright = sample_2d(x, y, sample, BRIGHT_DIMENSION, seed)
+        radiance += _from_bright_parts(scene, surfaces, bsdf, bright)
     return radiance
 
 
@@ -58,8 +62,29 @@ def _from_world(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, choice: Ar
     directions, weight = bsdf.sample(choice, square)
     directions = directions.astype(np.float64)
     rows = np.flatnonzero(weight.any(axis=1))
+    if scene.environment is not None:  # the other half of the light is found by its own brightness
+        mine = bsdf.take(rows).density(directions[rows])
+        weight[rows] *= (mine / np.maximum(mine + scene.environment.density(directions[rows]), 1e-12))[
+            :, None
+        ]
     rows, share = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
-    result[rows] = share * weight[rows] * scene.world_color
+    result[rows] = share * weight[rows] * scene.surroundings(directions[rows])
+    return result
+
+
+def _from_bright_parts(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, square: Array) -> Array:
+    """Give the environment's light from directions chosen by its brightness; the balance heuristic joins the two ways."""
+    result = np.zeros((len(surfaces.rays), 3), np.float32)
+    assert scene.environment is not None
+    directions, density = scene.environment.sample(square)
+    rows = np.flatnonzero(dot(surfaces.normals, directions) > 0.0)
+    rows, share = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
+    if len(rows):
+        chosen, seen = bsdf.take(rows), directions[rows]
+        reflected, _ = chosen.reflect(seen)
+        joined = np.maximum(density[rows] + chosen.density(seen), 1e-12)
+        light = share * reflected * scene.surroundings(seen)
+        result[rows] = light / joined[:, None]
     return result
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..protocol.scene import PLANE_CHANNELS, PlaneName
 from ..transforms import Array
 from .camera import BACKGROUND_DEPTH, BACKGROUND_VIEW_Z, PixelCamera
+from .panorama import PanoramaCamera
 from .scene import PreparedScene
 from .surfaces import Surfaces
 
@@ -22,7 +23,10 @@ def background_planes(names: tuple[PlaneName, ...], height: int, width: int) -> 
 
 
 def fill_planes(
-    windows: dict[PlaneName, Array], scene: PreparedScene, camera: PixelCamera, surfaces: Surfaces
+    windows: dict[PlaneName, Array],
+    scene: PreparedScene,
+    camera: PixelCamera | PanoramaCamera,
+    surfaces: Surfaces,
 ) -> None:
     """Write what surfaces are into views (h, w, channels) of the planes, whose pixels the rays are in row order."""
     for name, window in windows.items():
@@ -32,7 +36,9 @@ def fill_planes(
             window[pixel] = values.reshape(len(surfaces.rays), window.shape[2])
 
 
-def _values(name: PlaneName, scene: PreparedScene, camera: PixelCamera, surfaces: Surfaces) -> Array:
+def _values(
+    name: PlaneName, scene: PreparedScene, camera: PixelCamera | PanoramaCamera, surfaces: Surfaces
+) -> Array:
     if name == "depth":
         return camera.depth(surfaces.points)
     if name == "view_z":

@@ -28,7 +28,7 @@ def see_through(
     Args:
         scene: What is there.
         rays: N rays.
-        background: Colour (4,) of what no surface covers.
+        background: Colours (N, 4) of what no surface covers.
         x: Pixel (N,) of each ray in the whole picture, for the sample pattern.
         y: The same, from the bottom.
         sample: Number of the sample in its pixel.
@@ -40,12 +40,13 @@ def see_through(
         surfaces = find_surfaces(scene, rays)
         hit = numbers[surfaces.rays]
         opacity = scene.materials.opacity[surfaces.materials]
-        shown = (left[hit] * opacity)[:, None]
+        shown = np.where(scene.materials.holdout[surfaces.materials], 0.0, left[hit] * opacity)
+        shown = shown.astype(np.float32)[:, None]
         color[hit, :3] += shown * shade(scene, surfaces, x[hit], y[hit], sample, seed)
         color[hit, 3:] += shown
         left[hit] *= 1.0 - opacity
         missed = np.setdiff1d(numbers, hit, assume_unique=True)
-        color[missed] += left[missed, None] * background
+        color[missed] += left[missed, None] * background[missed]
         through = np.flatnonzero(left[hit] > NOTHING_LEFT)
         if not len(through):
             break

@@ -22,11 +22,14 @@ SAMPLES = 64
 # Largest mean difference over the mean of the lit pixels. Noise alone is 0.2 to 2 % at these samples (the world and
 # the spots have most); a wrong unit, a factor of pi or 4, would be 50 % and more.
 TOLERANCE = 0.03
+NOISE = {"environment": 0.06}  # its lamp shines a hundred times as bright: 4 % and more of noise alone
 BIAS = 0.005  # of the means' ratio, in which noise averages out: measured 0.02 to 0.13 %
+EDGES = {"panorama": 0.01, "fisheye": 0.01}  # edges of the small picture: 0.2 and 0.5 % at 48 samples
 LIGHTS = (
     *("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world"),
     *("area_spread", "area_narrow", "alpha", "alpha_sun"),
     *("sun_unnormalized", "point_unnormalized", "spot_unnormalized", "area_unnormalized"),
+    *("environment", "lens", "lens_orthographic", "panorama", "fisheye", "equisolid"),
 )
 
 
@@ -37,7 +40,7 @@ def pictures(extension_zip, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cycles")
     profile = installing.make_profile(found, installing.installed_resources(found, extension_zip), folder)
     arguments = {"size": SIZE, "samples": CYCLES_SAMPLES}
-    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=300).check()
+    outcome = profile.run_script("cycles_lights.py", arguments, timeout_s=400).check()
     assert sorted(outcome.result["lights"]) == sorted(LIGHTS)
     return outcome.folder
 
@@ -64,5 +67,5 @@ def both(folder, light):
 def test_direct_light_is_that_of_cycles(pictures, light):
     expected, ours, share = both(pictures, light)
     assert share > 0.15  # the spot's ring, the smallest, is a fifth of the picture
-    assert np.abs(ours - expected).mean() <= TOLERANCE * expected.mean()
-    assert ours.mean() == pytest.approx(expected.mean(), rel=BIAS)
+    assert np.abs(ours - expected).mean() <= NOISE.get(light, TOLERANCE) * expected.mean()
+    assert ours.mean() == pytest.approx(expected.mean(), rel=EDGES.get(light, BIAS))

@@ -41,6 +41,26 @@ LIGHTS = {
     "alpha": ("POINT", {"energy": 300.0, "shadow_soft_size": 0.3}),
     "alpha_sun": ("SUN", {"energy": 3.0, "angle": 0.1}),
 }
+CAMERAS = {  # of the camera's data, of its panorama, of its lens; all in the light of a sun
+    "lens": ({}, {}, {"use_dof": True, "aperture_fstop": 0.05, "focus_distance": 5.0}),
+    "lens_orthographic": (
+        {"type": "ORTHO", "ortho_scale": 6.0, "shift_x": 0.1},
+        {},
+        {"use_dof": True, "aperture_fstop": 2.0, "focus_distance": 5.0},
+    ),
+    "panorama": (
+        {"type": "PANO"},
+        {"longitude_min": -0.5, "longitude_max": 0.4, "latitude_min": -0.6, "latitude_max": 0.3},
+        {},
+    ),
+    "fisheye": ({"type": "PANO"}, {"panorama_type": "FISHEYE_EQUIDISTANT", "fisheye_fov": 1.2}, {}),
+    "equisolid": (
+        {"type": "PANO"},
+        {"panorama_type": "FISHEYE_EQUISOLID", "fisheye_lens": 35.0, "fisheye_fov": 2.0},
+        {},
+    ),
+}
+OTHERS = ("world", "environment", *CAMERAS)
 ALPHAS = {"alpha": 0.4, "alpha_sun": 0.75}  # of the sphere's material
 PLACE = (2.0, -2.5, 4.0)
 SCALES = {
@@ -81,16 +101,23 @@ def add_geometry(alpha):
     bpy.context.object.data.materials.append(diffuse((0.3, 0.5, 0.8), alpha))
 
 
-def add_camera(scene):
+def add_camera(scene, name):
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     camera.location = (0.0, -7.0, 3.0)
     camera.rotation_euler = aimed(camera.location, (0, 0, 0.7))
     scene.collection.objects.link(camera)
     scene.camera = camera
+    data, panorama, lens = CAMERAS.get(name, ({}, {}, {}))
+    own = camera.data if hasattr(camera.data, "panorama_type") else camera.data.cycles
+    if data.get("type") == "PANO":
+        panorama = {"panorama_type": "EQUIRECTANGULAR", **panorama}
+    for target, values in ((camera.data, data), (own, panorama), (camera.data.dof, lens)):
+        for key, value in values.items():
+            setattr(target, key, value)
 
 
 def add_light(scene, name):
-    kind, values = LIGHTS[name]
+    kind, values = LIGHTS[name if name in LIGHTS else "sun"]
     data = bpy.data.lights.new("light", kind)
     for key, value in values.items():
         setattr(data, key, value)
@@ -108,6 +135,28 @@ def set_world(scene, color):
     background = next(node for node in scene.world.node_tree.nodes if node.type == "BACKGROUND")
     background.inputs["Color"].default_value = (*color, 1.0)
     background.inputs["Strength"].default_value = 1.0
+
+
+def surround(scene):
+    """Give the world a turned picture with a dark sky, a bright ground and a small lamp of a hundred times its light."""
+    width, height = 64, 32
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., 0] = np.linspace(0.1, 1.0, width)
+    pixels[..., 1] = np.linspace(0.6, 0.2, height)[:, None]
+    pixels[22:24, 40:43, :3] = 60.0
+    image = bpy.data.images.new("surroundings", width, height, float_buffer=True)
+    image.pixels.foreach_set(pixels.ravel())
+    nodes, links = scene.world.node_tree.nodes, scene.world.node_tree.links
+    background = next(node for node in nodes if node.type == "BACKGROUND")
+    background.inputs["Strength"].default_value = 0.7
+    texture, mapping, place = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("TexEnvironment", "Mapping", "TexCoord")
+    )
+    texture.image = image
+    mapping.inputs["Rotation"].default_value = (0.2, -0.1, 1.1)
+    links.new(place.outputs["Generated"], mapping.inputs["Vector"])
+    links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
+    links.new(texture.outputs["Color"], background.inputs["Color"])
 
 
 def set_render(scene, inside):
@@ -151,14 +200,16 @@ def export(scene, folder):
 
 def main(inside):
     scene = bpy.context.scene
-    for name in (*LIGHTS, "world"):
+    for name in (*LIGHTS, *OTHERS):
         empty_scene()
         add_geometry(ALPHAS.get(name, 1.0))
-        add_camera(scene)
+        add_camera(scene, name)
         set_world(scene, (0.6, 0.8, 1.0) if name == "world" else (0.0, 0.0, 0.0))
-        if name in LIGHTS:
+        if name == "environment":
+            surround(scene)
+        if name in LIGHTS or name in CAMERAS:
             add_light(scene, name)
         set_render(scene, inside)
         np.save(inside.folder / f"{name}.npy", render(scene, inside.folder / name))
         (inside.folder / f"{name}.json").write_text(json.dumps(export(scene, inside.folder)))
-    return {"lights": [*LIGHTS, "world"]}
+    return {"lights": [*LIGHTS, *OTHERS]}

@@ -1,0 +1,50 @@
+"""Animations, view layers and instances as F12 and `-a` render them."""
+
+import numpy as np
+import OpenEXR
+
+from tests.blender.occlusion import SPOT
+from tests.blender.spot import neural_spot
+
+SIZE = (160, 90)
+INSTANCE = 7
+
+
+def layers_of(path):
+    """Give passes by layer and name."""
+    found = {}
+    with OpenEXR.File(str(path)) as file:
+        for part in file.parts:
+            for name, channel in part.channels.items():
+                layer, rest = name.split(".", 1)
+                found.setdefault(layer, {})[rest] = channel.pixels.copy()
+    return found
+
+
+def indices(passes):
+    return passes.get("Object Index.X", passes.get("IndexOB.X"))
+
+
+def test_what_is_animated_and_instanced_is_rendered(bpy_module):
+    arguments = {**neural_spot(bpy_module.folder), "size": SIZE}
+    folder = bpy_module.run_script("animation.py", arguments, timeout_s=400).check().folder
+    frames = [next(iter(layers_of(folder / f"frame_{n:04d}.exr").values())) for n in range(1, 6)]
+    check_frames([(frame["Combined"][..., :3], indices(frame) == SPOT) for frame in frames])
+    both = layers_of(folder / "layers.exr")
+    assert (indices(both["ViewLayer"]) == SPOT).sum() > 500
+    assert (indices(both["Without"]) == SPOT).sum() == 0
+    seen = {
+        name: (indices(next(iter(layers_of(folder / f"{name}.exr").values()))) == INSTANCE).sum()
+        for name in ("collection", "nodes", "particles")
+    }
+    assert seen["collection"] > 500 and seen["nodes"] > 500 and seen["particles"] > 20, seen
+
+
+def check_frames(frames):
+    (first, here), (moved, there), (dark, still), (_, gone), (_, near) = frames
+    assert (still == here).all() and gone.sum() == 0
+    assert (here ^ there).sum() > 0.2 * here.sum(), "spot has moved"
+    assert near.sum() > 1.5 * here.sum(), "the lens is longer"
+    assert first[here][:, 0].mean() > 4 * first[here][:, 1].mean()
+    assert moved[there][:, 1].mean() > 4 * moved[there][:, 0].mean(), "spot is green"
+    assert dark.max() < 0.5 * np.quantile(first, 0.99), "the lamp is out"
