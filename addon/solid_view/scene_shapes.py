@@ -16,6 +16,7 @@ from .random_color import random_color
 
 DEFAULT_COLOR = (0.8, 0.8, 0.8)
 NOT_SHADED = ("WIRE", "BOUNDS")  # objects displayed so
+ROUGHNESS_STEPS, METALLIC_STEPS = 31, 7  # Solid shading keeps both in one byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,10 +38,15 @@ class Finish:
     """How a shape is coloured."""
 
     color: tuple[float, float, float]
-    roughness: float = math.sqrt(0.4)  # Solid shading takes the square root of a material's
+    roughness: float = 19 / ROUGHNESS_STEPS  # of Solid shading's own material: `in_steps` of the root of 0.4
     metallic: float = 0.0
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     selected: int = 0  # 1; 2: the active one
+
+
+def in_steps(value: float, steps: int) -> float:
+    """Give what Solid shading makes of a roughness or metallic value: a byte, cut to `steps` steps."""
+    return math.floor(round(255.0 * value) * steps / 255.0) / steps
 
 
 class SceneShapes:
@@ -128,8 +134,8 @@ def finish_of(shape: SceneShape, context: bpy.types.Context) -> Finish:
     if shading.color_type == "MATERIAL" and material is not None:
         return Finish(
             color=tuple(material.diffuse_color)[:3],
-            roughness=math.sqrt(material.roughness),
-            metallic=material.metallic,
+            roughness=in_steps(math.sqrt(material.roughness), ROUGHNESS_STEPS),
+            metallic=in_steps(material.metallic, METALLIC_STEPS),
             selected=selected,
         )
     return Finish(color=DEFAULT_COLOR, selected=selected)

@@ -134,6 +134,8 @@ DEFAULTS = {
     "overlays": False,
     "hide": False,
     "zoom": 3.2,
+    "transform": "Standard",
+    "engine": "BLENDER_WORKBENCH",
 }
 
 
@@ -161,3 +163,7 @@ def apply(space, spot, values):
             spot.hide_viewport = value
         elif key == "zoom":
             region_view.view_distance = value
+        elif key == "engine":
+            bpy.context.scene.render.engine = value
+        elif key == "transform":
+            bpy.context.scene.view_settings.view_transform = value
