@@ -6,20 +6,24 @@ from PIL import Image
 
 from tests.blender.spot import dense_spot, neural_spot
 
+BOTH = ["neural", "dense"]
 SHOTS = {
     "studio": {},
     "ortho": {"perspective": "ORTHO"},
     "negative": {"scale": [-1.2, 0.7, 1.0]},
-    "selected": {"selected": True, "overlays": True},
-    "hidden": {"hide": True},
-    "matcap": {"light": "MATCAP"},
+    "selected": {"selected": True, "overlays": True, "variants": BOTH},
+    "hidden": {"hide": True, "variants": ["neural"]},
+    "matcap": {"light": "MATCAP", "variants": BOTH},
+    "preview": {"engine": "NEURAL_IMPLICIT", "shading": "MATERIAL", "variants": BOTH},
+    "agx": {"engine": "NEURAL_IMPLICIT", "shading": "MATERIAL", "transform": "AgX", "variants": BOTH},
 }
 BORDER_PX = (
     2  # Blender smooths its silhouettes over a pixel on either side; the drawn surface covers it, or not
 )
-# Our formula for Blender's studio light, and what 3D views do to colours drawn over them, are 3 to 6 of 255 off evenly.
-NEAR = 12 / 255
+# On a ball the formula is within 1 of 255; the rest are creases, which the dense mesh has rounder.
+NEAR = 3.1 / 255
 NEAR_SHARE = 0.98
+EVEN = 0.7 / 255  # mean difference
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +81,9 @@ def test_network_is_shaded_as_its_dense_mesh_and_not_as_its_proxy(pictures, shot
     inner = spot & away_from_borders(kinds(dense))
     error = {name: (shown[f"{shot}_{name}"] - dense)[inner] for name in ("neural", "proxy")}
     assert (np.abs(error["neural"]).max(axis=1) < NEAR).mean() > NEAR_SHARE
-    # Apart from that even difference, the network's normals are those of the surface; its proxy's are not.
-    uneven = {name: np.abs(e - np.median(e, axis=0)).max(axis=1) for name, e in error.items()}
+    assert np.abs(error["neural"].mean(axis=0)).max() < EVEN
+    # The network's normals are those of the surface; its proxy's are not.
+    uneven = {name: np.abs(e).max(axis=1) for name, e in error.items()}
     assert np.percentile(uneven["neural"], 99) < 0.5 * np.percentile(uneven["proxy"], 99)
 
 
