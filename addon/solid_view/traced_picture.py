@@ -160,11 +160,11 @@ class TracedPicture:
         smooths = layer.scale > 1.0 and coarser is not None
         with layer.target.bind():
             framebuffer = gpu.state.active_framebuffer_get()
-            speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
-            begun = speed.begin(framebuffer)
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
+            speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
+            begun = speed.begin(framebuffer)
             pixels = 0.0
             for shape in shapes:
                 x0, y0, x1, y1 = _grown(shape.rays.rectangle, 2.0 / width, 2.0 / height)

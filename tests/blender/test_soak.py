@@ -1,10 +1,13 @@
 """A day's work in a minute or two, in real windows, with the real engine: nothing crashes, hangs, leaks or is left behind."""
 
+import dataclasses
 import os
 import time
 import uuid
+from concurrent import futures
 from pathlib import Path
 
+from tests.blender.fake import fake_engine
 from tests.blender.spot import neural_spot
 
 ROUNDS_VARIABLE = (
@@ -51,3 +54,19 @@ def test_a_day_in_a_window_breaks_nothing(windowed_blender):
     while left := processes_with(marker):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def test_two_blenders_of_one_user_convert_at_once(bpy_module, tmp_path):
+    variables = fake_engine(tmp_path, snapshots=20, interval_s=0.1)
+    (tmp_path / "second").mkdir()
+    profiles = [bpy_module, dataclasses.replace(bpy_module, folder=tmp_path / "second")]
+    with futures.ThreadPoolExecutor(2) as threads:
+        running = [
+            threads.submit(p.run_script, "conversion_faults.py", {"case": "blocking"}, variables=variables)
+            for p in profiles
+        ]
+        results = [run.result().check().result for run in running]
+    assert [result["error"] for result in results] == ["", ""]
+    assert [result["states"] for result in results] == [["finished"], ["finished"]]
+    (conversions,) = bpy_module.folder.rglob("conversions")
+    assert list(conversions.iterdir()) == []

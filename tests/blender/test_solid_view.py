@@ -37,16 +37,16 @@ def pictures(windowed_blender, kept):
     if windowed_blender.name not in kept:
         places = {**neural_spot(windowed_blender.folder), **dense_spot(windowed_blender.folder)}
         arguments = {**places, "shots": SHOTS, "variants": ["neural", "proxy", "dense"]}
-        outcome = windowed_blender.run_script(
+        kept[windowed_blender.name] = windowed_blender.run_script(
             "solid_pictures.py", arguments, window=True, timeout_s=900
-        ).check()
-        x, y, width, height = outcome.result["region"]
-        shown = {}
-        for path in outcome.folder.glob("*.png"):
-            screen = np.asarray(Image.open(path).convert("RGB"), np.float64)[::-1] / 255.0
-            shown[path.stem] = screen[y : y + height, x : x + width]
-        kept[windowed_blender.name] = outcome.result, shown
-    return kept[windowed_blender.name]
+        )
+    outcome = kept[windowed_blender.name].check()
+    x, y, width, height = outcome.result["region"]
+    shown = {}
+    for path in outcome.folder.glob("*.png"):
+        screen = np.asarray(Image.open(path).convert("RGB"), np.float64)[::-1] / 255.0
+        shown[path.stem] = screen[y : y + height, x : x + width]
+    return outcome.result, shown
 
 
 def kinds(picture):

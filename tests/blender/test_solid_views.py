@@ -23,9 +23,10 @@ def views(windowed_blender, kept):
     """What one window showed, and facts about it."""
     if windowed_blender.name not in kept:
         arguments = {**neural_spot(windowed_blender.folder), **dense_spot(windowed_blender.folder)}
-        outcome = windowed_blender.run_script("solid_views.py", arguments, window=True, timeout_s=900).check()
-        kept[windowed_blender.name] = outcome
-    return kept[windowed_blender.name]
+        kept[windowed_blender.name] = windowed_blender.run_script(
+            "solid_views.py", arguments, window=True, timeout_s=900
+        )
+    return kept[windowed_blender.name].check()
 
 
 def shown(views, name, area="area"):
