@@ -58,7 +58,7 @@ vec3 environment_light(vec3 direction)
          shading.harmonics[8].rgb * (n.x * n.x - n.y * n.y);
 }
 
-// What the scene's view transform makes of a colour: addon/solid_view/view_transform.py.
+// What the scene's view transform makes of a colour (addon/solid_view/view_transform.py), in the light of an sRGB screen.
 vec3 viewed(vec3 color)
 {
   vec3 place = (float(TRANSFORM_SIDE) - 1.0) * clamp(log2(1.0 + 1024.0 * max(color, vec3(0.0))) / TRANSFORM_STOPS, 0.0, 1.0);
@@ -69,7 +69,7 @@ vec3 viewed(vec3 color)
     vec3 share = mix(1.0 - part, part, vec3(corner));
     sum += share.x * share.y * share.z * texelFetch(transform, ivec2(at.x + TRANSFORM_SIDE * at.z, at.y), 0).rgb;
   }
-  return sum;
+  return mix(sum / 12.92, pow((sum + 0.055) / 1.055, vec3(2.4)), greaterThan(sum, vec3(0.04045)));
 }
 
 vec3 shaded(vec4 traced, vec2 coordinate)

@@ -1,7 +1,7 @@
 """A scene's view transform (AgX, Filmic, ...) as a table of colours: 3D views apply it to their own pictures only.
 
 Blender gives it to a script only where a picture is saved, so a small one is, in a timer, in a scene made for that and removed.
-The table has 32 x 32 x 32 colours by the logarithms of red, green and blue; what comes out is linear for a screen of sRGB.
+The table has 32 x 32 x 32 colours by the logarithms of red, green and blue; what comes out is as the screen shows it.
 """
 
 from __future__ import annotations
@@ -77,13 +77,9 @@ def _table(key: Key) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "table.png")
             _with_image(_inputs(), lambda image: image.save_render(path, scene=scene))
-            shown = _loaded(path)
+            return _loaded(path)
     finally:
         bpy.data.scenes.remove(scene)
-    shown[..., :3] = np.where(
-        shown[..., :3] <= 0.04045, shown[..., :3] / 12.92, ((shown[..., :3] + 0.055) / 1.055) ** 2.4
-    )
-    return shown
 
 
 def _set_up(scene: bpy.types.Scene, key: Key) -> None:
