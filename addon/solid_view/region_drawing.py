@@ -10,7 +10,7 @@ from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows, transform_of
 from .prepared import Prepared, preparation
 from .programs import MOST_PLANES, draw_rectangle, shade_program
 from .rays import rays_of
-from .scene_shapes import Finish, SceneShape, finish_of, is_shown, scene_shapes
+from .scene_shapes import Finish, SceneShape, finder, finish_of, is_shown, scene_shapes
 from .shape_uniforms import ShapeDrawing, UploadedNetwork, texture, uniform_buffer
 from .traced_picture import TracedPicture
 
@@ -71,10 +71,11 @@ class RegionDrawing:
     def draw(self, context: bpy.types.Context) -> bool:
         """Draw; whether everything is traced and nothing more will come."""
         found = scene_shapes.of(context.evaluated_depsgraph_get())
+        find = finder(found)
         ready = [
             (shape, prepared)
             for shape in found
-            if is_shown(shape, context)
+            if is_shown(shape, context, find)
             and (prepared := preparation.get(shape.weights, shape.time, shape.mesh_uid)) is not None
         ]
         if not ready:
@@ -90,7 +91,7 @@ class RegionDrawing:
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("ALPHA_PREMULT")
-            self._shade(context, [finish_of(shape, context) for shape, _ in ready], size)
+            self._shade(context, [finish_of(shape, context, find) for shape, _ in ready], size)
         finally:
             gpu.state.blend_set(blend)
             gpu.state.depth_mask_set(depth_mask)
