@@ -24,7 +24,7 @@ def views(windowed_blender, kept):
     if windowed_blender.name not in kept:
         arguments = {**neural_spot(windowed_blender.folder), **dense_spot(windowed_blender.folder)}
         kept[windowed_blender.name] = windowed_blender.run_script(
-            "solid_views.py", arguments, window=True, timeout_s=900
+            "solid_views.py", arguments, window=True, timeout_s=1800
         )
     return kept[windowed_blender.name].check()
 
