@@ -44,6 +44,7 @@ class SceneExporter:
         """Put large arrays into `folder`."""
         self._folder = folder
         self._geometries: dict[int, MeshGeometry | None] = {}  # by the object's session_uid
+        self._stored_in = folder.times_made  # as often had the folder been made when they were stored
         self._visited: set[int] = set()  # in the present export
         self.moves = False  # whether the last scene held a moving shape
         self._surroundings: tuple[Vector, Environment | None] | None = None
@@ -63,6 +64,11 @@ class SceneExporter:
             if original.data is not None and original.data.session_uid in changed:
                 self._geometries.pop(original.session_uid, None)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether what was stored has been deleted behind our back."""
+        return self._folder.times_made != self._stored_in or not self._folder.blobs.is_dir()
+
     def export(self, depsgraph: bpy.types.Depsgraph, visible: Visible = lambda _: True) -> Scene:
         """Give the scene as it is now.
 
@@ -73,6 +79,10 @@ class SceneExporter:
         Raises:
             OSError: The session's folder is full.
         """
+        if self._folder.repair() != self._stored_in:
+            self._geometries.clear()
+            self._surroundings = None
+            self._stored_in = self._folder.times_made
         building = _Building(self, depsgraph)
         self._visited = set()
         for instance in depsgraph.object_instances:

@@ -26,7 +26,19 @@ class SessionFolder:
         self.path = Path(folder)
         self.blobs = self.path / "blobs"
         self.blobs.mkdir()
+        self.times_made = 1
         atexit.register(self.remove)
+
+    def repair(self) -> int:
+        """Make it again where something has deleted it (a cleaner of temporary files); give how often it was made.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        if not self.blobs.is_dir():
+            self.blobs.mkdir(parents=True)
+            self.times_made += 1
+        return self.times_made
 
     def put_bytes(self, data: bytes | memoryview) -> str:
         """Store bytes and give their SHA-256.
@@ -58,7 +70,7 @@ class SessionFolder:
 
     def keep_only(self, names: set[str]) -> None:
         """Remove every blob that is not in `names`."""
-        for path in self.blobs.iterdir():
+        for path in self.blobs.glob("*"):  # of a folder that is gone this gives nothing
             if path.name not in names:
                 path.unlink(missing_ok=True)
 

@@ -123,7 +123,7 @@ void main()
     s -= clamp(value / climb, -most, most);
   }
   vec3 normal = mat3(shape.normal_x.xyz, shape.normal_y.xyz, shape.normal_z.xyz) * gradient;
-  normal = normalize(climb > 0.0 ? -normal : normal);
+  normal = normalize(side * normal);  // a ray that just grazes may see it turned away a little: turned round it would be a dark speck
   float t = s + shape.depth.z;
   float depth = 0.5 + 0.5 * (shape.depth.w > 0.5 ? shape.depth.x + shape.depth.y / t : shape.depth.x + shape.depth.y * t);
   depth = clamp(depth, 0.0, 1.0);

@@ -1,6 +1,8 @@
 // The traced picture in the colours of the view's shading, with its depth, and the outline of what is selected.
-// Colour is linear and premultiplied. Below `source.y` of the picture's height a denser one takes its place: `source.x`
+// Colour is premultiplied, and such that the screen shows it as it shows Blender's own (`for_overlay`). Below `source.y` of the picture's height a denser one takes its place: `source.x`
 // samples of a pixel along each axis, of a picture of `source.zw` pixels.
+//
+// [Drobot 2014] M. Drobot, "Low Level Optimizations for GCN", Digital Dragons 2014.
 
 vec3 from_octahedron(vec2 place)
 {
@@ -11,9 +13,15 @@ vec3 from_octahedron(vec2 place)
   return normalize(n);
 }
 
+// A reciprocal within 12 % in two operations [Drobot 2014]. Blender's studio light takes it, so nothing nearer is right here.
+float rough_reciprocal(float x)
+{
+  return intBitsToFloat(0x7eef370b - floatBitsToInt(x));
+}
+
 float wrapped(float facing, float wrap)
 {
-  return clamp((facing + wrap) / ((1.0 + wrap) * (1.0 + wrap)), 0.0, 1.0);
+  return clamp((facing + wrap) * rough_reciprocal((1.0 + wrap) * (1.0 + wrap)), 0.0, 1.0);
 }
 
 // Light of four lamps on a surface seen from `eye`. A lamp's softness `wrap` spreads its diffuse light beyond the terminator and
@@ -50,6 +58,20 @@ vec3 environment_light(vec3 direction)
          shading.harmonics[8].rgb * (n.x * n.x - n.y * n.y);
 }
 
+// What the scene's view transform makes of a colour (addon/solid_view/view_transform.py), in the light of an sRGB screen.
+vec3 viewed(vec3 color)
+{
+  vec3 place = (float(TRANSFORM_SIDE) - 1.0) * clamp(log2(1.0 + 1024.0 * max(color, vec3(0.0))) / TRANSFORM_STOPS, 0.0, 1.0);
+  ivec3 low = min(ivec3(place), ivec3(TRANSFORM_SIDE - 2));
+  vec3 part = place - vec3(low), sum = vec3(0.0);
+  for (int k = 0; k < 8; k++) {
+    ivec3 corner = ivec3(k & 1, (k >> 1) & 1, k >> 2), at = low + corner;
+    vec3 share = mix(1.0 - part, part, vec3(corner));
+    sum += share.x * share.y * share.z * texelFetch(transform, ivec2(at.x + TRANSFORM_SIDE * at.z, at.y), 0).rgb;
+  }
+  return mix(sum / 12.92, pow((sum + 0.055) / 1.055, vec3(2.4)), greaterThan(sum, vec3(0.04045)));
+}
+
 vec3 shaded(vec4 traced, vec2 coordinate)
 {
   int number = int(traced.z + 0.5);
@@ -71,7 +93,18 @@ vec3 shaded(vec4 traced, vec2 coordinate)
   vec3 mirrored = environment_light(mix(reflect(-eye, n), n, finish.x));
   float fresnel = exp2(-8.35 * clamp(dot(n, eye), 0.0, 1.0)) * (1.0 - finish.x);
   vec3 reflectance = mix(mix(vec3(0.04), base.rgb, finish.y), vec3(1.0), fresnel);
-  return max(base.rgb * (1.0 - finish.y) * environment_light(n) + reflectance * mirrored, vec3(0.0)) + texelFetch(palette, ivec2(3, number), 0).rgb;
+  vec3 light = max(base.rgb * (1.0 - finish.y) * environment_light(n) + reflectance * mirrored, vec3(0.0));
+  light += texelFetch(palette, ivec2(3, number), 0).rgb;
+  return shading.options.z > 0.5 ? viewed(light) : light;
+}
+
+// A 3D view shows what is drawn over it with a gamma of 2.2, but its own pictures in sRGB: a colour (linear, not
+// premultiplied) becomes the one that looks as if Blender had drawn it.
+vec3 for_overlay(vec3 color)
+{
+  vec3 c = clamp(color, 0.0, 1.0);
+  vec3 shown = mix(12.92 * c, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, greaterThan(c, vec3(0.0031308)));
+  return pow(shown, vec3(2.2));
 }
 
 float selected_at(float number)
@@ -101,6 +134,33 @@ vec4 outline(ivec2 pixel, float number, float depth)
   return found;
 }
 
+// A sample of the picture that is taken here; beyond the rows of the denser one that are done it is `here` again.
+vec4 sample_at(ivec2 at, bool is_denser, vec4 here)
+{
+  ivec2 size = is_denser ? textureSize(denser, 0) : textureSize(known, 0);
+  int rows = is_denser ? int(shading.source.y * float(size.y)) : size.y;
+  if (any(lessThan(at, ivec2(0))) || at.x >= size.x || at.y >= rows) {
+    return here;
+  }
+  return is_denser ? texelFetch(denser, at, 0) : texelFetch(known, at, 0);
+}
+
+// The line around objects: each of four neighbours, a pixel away, that shows something else darkens by a quarter.
+// Gives the share, and the depth of the nearest of them or of the sample itself.
+vec2 edge_line(ivec2 at, int side, bool is_denser, vec4 here)
+{
+  float share = 0.0, depth = here.w;
+  for (int k = 0; k < 4; k++) {
+    ivec2 offset = side * (ivec2(k == 0, k == 1) - ivec2(k == 2, k == 3));
+    vec4 there = sample_at(at + offset, is_denser, here);
+    if (abs(there.z - here.z) > 0.5) {
+      share += 0.25;
+      depth = there.z > 0.5 ? min(depth, there.w) : depth;
+    }
+  }
+  return vec2(share, depth);
+}
+
 void main()
 {
   vec2 place = picture_coordinate * vec2(textureSize(known, 0));
@@ -112,11 +172,17 @@ void main()
   for (int k = 0; k < side * side; k++) {
     ivec2 at = corner + ivec2(k % side, k / side);
     vec4 traced = is_denser ? texelFetch(denser, at, 0) : texelFetch(known, at, 0);
+    vec4 seen = traced.z > 0.5 ? vec4(shaded(traced, picture_coordinate), 1.0) : vec4(0.0);
     if (traced.z > 0.5) {
-      sum += weight * vec4(shaded(traced, picture_coordinate), 1.0);
       number = traced.w < depth ? traced.z : number;
       depth = min(depth, traced.w);
     }
+    if (shading.edge_color.a > 0.0) {
+      vec2 line = edge_line(at, side, is_denser, traced);
+      seen = mix(seen, vec4(shading.edge_color.rgb, 1.0), shading.edge_color.a * line.x);
+      depth = line.x > 0.0 ? min(depth, line.y) : depth;
+    }
+    sum += weight * seen;
   }
   if (shading.outline_width.x > 0.5) {
     vec4 line = outline(ivec2(place), number, depth);
@@ -125,20 +191,9 @@ void main()
       depth = min(depth, line.w);
     }
   }
-  if (shading.edge_color.a > 0.0 && sum.a < 1.0) {
-    for (int k = 0; k < 4; k++) {
-      ivec2 beside = clamp(ivec2(place) + ivec2(k == 0, k == 1) - ivec2(k == 2, k == 3), ivec2(0), textureSize(known, 0) - 1);
-      vec4 there = texelFetch(known, beside, 0);
-      if (there.z > 0.5 && there.w < 1.0 && abs(there.z - number) > 0.5 && sum.a < 1.0) {
-        sum += shading.edge_color.a * vec4(shading.edge_color.rgb, 1.0) * (1.0 - sum.a);
-        depth = min(depth, there.w);
-        break;
-      }
-    }
-  }
   if (sum.a <= 0.0) {
     discard;
   }
-  fragment_color = sum;
+  fragment_color = vec4(for_overlay(sum.rgb / sum.a) * sum.a, sum.a);
   gl_FragDepth = depth;
 }

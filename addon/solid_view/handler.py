@@ -15,6 +15,7 @@ from .programs import forget_programs
 from .region_drawing import RegionDrawing, uploads
 from .scene_shapes import scene_shapes
 from .studio_pictures import studio_pictures
+from .view_transform import view_transforms
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class SolidView:
 
     def start(self) -> None:
         """Draw in every 3D view from now on."""
-        studio_pictures.came = _redraw
+        studio_pictures.came = view_transforms.came = _redraw
         self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
 
     def stop(self) -> None:
@@ -54,6 +55,7 @@ class SolidView:
         preparation.clear()
         uploads.clear()
         studio_pictures.clear()
+        view_transforms.clear()
         forget_programs()
 
     def _draw(self) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from .programs import SHADING_MEMBERS
 from .studio_pictures import studio_pictures
+from .view_transform import transform_key, view_transforms
 
 FLAT, STUDIO, MATCAP, ENVIRONMENT = range(4)
 NUM_LIGHTS = 4
 OUTLINE_PX = 2  # wide, as Blender draws it
-EDGE_OPACITY = 0.5  # of the line that Solid shading draws around objects
 # A plain room where the studio's picture cannot be read: brighter from above (irradiance over pi, by direction).
 PLAIN_ROOM = ((0.55, 0.55, 0.55), (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), *(((0.0, 0.0, 0.0),) * 6))
 
@@ -57,10 +57,18 @@ def shading_rows(context: bpy.types.Context) -> np.ndarray:
     rows[ROW["selected_color"], :3] = _linear(theme.object_selected)
     rows[ROW["active_color"], :3] = _linear(theme.object_active)
     if kind != ENVIRONMENT and shading.show_object_outline:
-        rows[ROW["edge_color"]] = (*shading.object_outline_color, EDGE_OPACITY)
+        rows[ROW["edge_color"]] = (*shading.object_outline_color, 1.0)
     if space.overlay.show_overlays and space.overlay.show_outline_selected:
         rows[ROW["outline_width"], 0] = OUTLINE_PX * max(1.0, round(preferences.system.pixel_size))
     return rows
+
+
+def transform_of(context: bpy.types.Context) -> np.ndarray | None:
+    """Give the table of the view transform that Material Preview shows; None where there is none, or not yet."""
+    shading = context.space_data.shading
+    if kind_of_light(shading) != ENVIRONMENT:
+        return None
+    return view_transforms.get(transform_key(context.scene, shading))
 
 
 def matcap_of(shading: bpy.types.View3DShading) -> np.ndarray | None:

@@ -12,10 +12,11 @@ from ...engine.protocol.weights import Architecture
 from .network_rows import buffer_rows
 from .network_source import network_source
 from .step_bytes import RESOLUTION
+from .view_transform import SIDE, STOPS
 
 SHADERS = Path(__file__).resolve().parent.parent / "shaders"
-MOST_STEPS = 160  # cells and evaluations of a ray
-MOST_EVALUATIONS = 64
+MOST_STEPS = 256  # cells and evaluations of a ray
+MOST_EVALUATIONS = 128
 MOST_PLANES = 6  # of a clipping region
 COVERING = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 
@@ -61,10 +62,11 @@ def shade_program() -> gpu.types.GPUShader:
     info = gpu.types.GPUShaderCreateInfo()
     info.typedef_source(_struct("Shading", SHADING_MEMBERS))
     info.uniform_buf(0, "Shading", "shading")
-    for slot, name in enumerate(("known", "denser", "palette", "matcap")):
+    for slot, name in enumerate(("known", "denser", "palette", "matcap", "transform")):
         info.sampler(slot, "FLOAT_2D", name)
     info.fragment_out(0, "VEC4", "fragment_color")
-    return _create(info, "neural_implicit_shade", "", "neural_shade_fragment")
+    constants = f"const int TRANSFORM_SIDE = {SIDE};\nconst float TRANSFORM_STOPS = {STOPS};\n"
+    return _create(info, "neural_implicit_shade", constants, "neural_shade_fragment")
 
 
 def draw_rectangle(shader: gpu.types.GPUShader, low: tuple[float, float], high: tuple[float, float]) -> None:

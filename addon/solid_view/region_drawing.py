@@ -6,11 +6,11 @@ import bpy
 import gpu
 import numpy as np
 
-from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows
+from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows, transform_of
 from .prepared import Prepared, preparation
 from .programs import MOST_PLANES, draw_rectangle, shade_program
 from .rays import rays_of
-from .scene_shapes import Finish, SceneShape, finish_of, is_shown, scene_shapes
+from .scene_shapes import Finish, SceneShape, finder, finish_of, is_shown, scene_shapes
 from .shape_uniforms import ShapeDrawing, UploadedNetwork, texture, uniform_buffer
 from .traced_picture import TracedPicture
 
@@ -39,6 +39,22 @@ class Uploads:
 uploads = Uploads()
 
 
+class KeptTexture:
+    """A picture on the GPU, uploaded again when it is another one."""
+
+    def __init__(self, texture_format: str) -> None:
+        self._format = texture_format
+        self._picture: np.ndarray | None = None
+        self._texture: gpu.types.GPUTexture | None = None
+
+    def of(self, picture: np.ndarray | None) -> gpu.types.GPUTexture | None:
+        """Give the texture of a picture; None for none."""
+        if picture is not self._picture:
+            self._picture = picture
+            self._texture = None if picture is None else texture(picture, self._format)
+        return self._texture
+
+
 class RegionDrawing:
     """One region."""
 
@@ -49,16 +65,17 @@ class RegionDrawing:
         self._shading: gpu.types.GPUUniformBuf | None = None
         self._palette_key: object = None
         self._palette: gpu.types.GPUTexture | None = None
-        self._matcap_picture: np.ndarray | None = None
-        self._matcap: gpu.types.GPUTexture | None = None
+        self._matcap = KeptTexture("RGBA16F")
+        self._transform = KeptTexture("RGBA16F")
 
     def draw(self, context: bpy.types.Context) -> bool:
         """Draw; whether everything is traced and nothing more will come."""
         found = scene_shapes.of(context.evaluated_depsgraph_get())
+        find = finder(found)
         ready = [
             (shape, prepared)
             for shape in found
-            if is_shown(shape, context)
+            if is_shown(shape, context, find)
             and (prepared := preparation.get(shape.weights, shape.time, shape.mesh_uid)) is not None
         ]
         if not ready:
@@ -74,7 +91,7 @@ class RegionDrawing:
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("ALPHA_PREMULT")
-            self._shade(context, [finish_of(shape, context) for shape, _ in ready], size)
+            self._shade(context, [finish_of(shape, context, find) for shape, _ in ready], size)
         finally:
             gpu.state.blend_set(blend)
             gpu.state.depth_mask_set(depth_mask)
@@ -84,8 +101,10 @@ class RegionDrawing:
     def _shade(self, context: bpy.types.Context, finishes: list[Finish], size: tuple[int, int]) -> None:
         known, denser = self.picture.known, self.picture.denser
         assert known is not None
-        matcap = self._matcap_of(context)
+        matcap = self._matcap.of(matcap_of(context.space_data.shading))
+        transform = self._transform.of(transform_of(context))
         rows = shading_rows(context)
+        rows[ROW["options"], 2] = transform is not None
         if rows[ROW["options"], 0] == MATCAP and matcap is None:
             rows[ROW["options"], 0] = FLAT
         if known.scale < 1.0:  # lines around coarse pixels would be stairs
@@ -99,16 +118,11 @@ class RegionDrawing:
         shader.uniform_block("shading", self._shading)
         shader.uniform_sampler("known", known.target.texture_color)
         shader.uniform_sampler("denser", (denser or known).target.texture_color)
-        shader.uniform_sampler("palette", self._palette_of(finishes))
-        shader.uniform_sampler("matcap", matcap or self._palette_of(finishes))
+        palette = self._palette_of(finishes)
+        shader.uniform_sampler("palette", palette)
+        shader.uniform_sampler("matcap", matcap or palette)
+        shader.uniform_sampler("transform", transform or palette)
         draw_rectangle(shader, (-1.0, -1.0), (1.0, 1.0))
-
-    def _matcap_of(self, context: bpy.types.Context) -> gpu.types.GPUTexture | None:
-        picture = matcap_of(context.space_data.shading)
-        if picture is not self._matcap_picture:
-            self._matcap_picture = picture
-            self._matcap = None if picture is None else texture(picture, "RGBA16F")
-        return self._matcap
 
     def _palette_of(self, finishes: list[Finish]) -> gpu.types.GPUTexture:
         if self._palette is None or self._palette_key != finishes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import bpy
@@ -16,6 +17,11 @@ from .random_color import random_color
 
 DEFAULT_COLOR = (0.8, 0.8, 0.8)
 NOT_SHADED = ("WIRE", "BOUNDS")  # objects displayed so
+MANY = 16  # shapes, from which on all objects are listed
+ROUGHNESS_STEPS, METALLIC_STEPS = 31, 7  # Solid shading keeps both in one byte
+
+
+Finder = Callable[[str, str | None], bpy.types.Object | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,10 +43,15 @@ class Finish:
     """How a shape is coloured."""
 
     color: tuple[float, float, float]
-    roughness: float = math.sqrt(0.4)  # Solid shading takes the square root of a material's
+    roughness: float = 19 / ROUGHNESS_STEPS  # of Solid shading's own material: `in_steps` of the root of 0.4
     metallic: float = 0.0
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)
     selected: int = 0  # 1; 2: the active one
+
+
+def in_steps(value: float, steps: int) -> float:
+    """Give what Solid shading makes of a roughness or metallic value: a byte, cut to `steps` steps."""
+    return math.floor(round(255.0 * value) * steps / 255.0) / steps
 
 
 class SceneShapes:
@@ -93,9 +104,17 @@ def object_of(name: str, library: str | None) -> bpy.types.Object | None:
     return bpy.data.objects.get((name, library) if library else name)
 
 
-def is_shown(shape: SceneShape, context: bpy.types.Context) -> bool:
+def finder(shapes: list[SceneShape]) -> Finder:
+    """Give what does as `object_of`; that goes through all objects, so for many shapes they are listed once."""
+    if len(shapes) < MANY:
+        return object_of
+    known = {(obj.name, obj.library.filepath if obj.library else None): obj for obj in bpy.data.objects}
+    return lambda name, library: known.get((name, library))
+
+
+def is_shown(shape: SceneShape, context: bpy.types.Context, find: Finder) -> bool:
     """Whether the view shows a shape, and shows it shaded."""
-    obj, shown_by = object_of(shape.name, shape.library), object_of(shape.shown_by, shape.shown_library)
+    obj, shown_by = find(shape.name, shape.library), find(shape.shown_by, shape.shown_library)
     if obj is None or shown_by is None or obj.mode != "OBJECT":
         return False
     space = context.space_data
@@ -104,11 +123,11 @@ def is_shown(shape: SceneShape, context: bpy.types.Context) -> bool:
     return shown_by.visible_in_viewport_get(space)
 
 
-def finish_of(shape: SceneShape, context: bpy.types.Context) -> Finish:
+def finish_of(shape: SceneShape, context: bpy.types.Context, find: Finder) -> Finish:
     """Give a shape's colour in the view's shading."""
-    obj, shading = object_of(shape.name, shape.library), context.space_data.shading
+    obj, shading = find(shape.name, shape.library), context.space_data.shading
     assert obj is not None
-    selected = _selected(shape, context)
+    selected = _selected(find(shape.shown_by, shape.shown_library), context)
     material = obj.material_slots[0].material if obj.material_slots else None
     if shading.type == "MATERIAL":
         seen = export_material(material)
@@ -128,15 +147,14 @@ def finish_of(shape: SceneShape, context: bpy.types.Context) -> Finish:
     if shading.color_type == "MATERIAL" and material is not None:
         return Finish(
             color=tuple(material.diffuse_color)[:3],
-            roughness=math.sqrt(material.roughness),
-            metallic=material.metallic,
+            roughness=in_steps(math.sqrt(material.roughness), ROUGHNESS_STEPS),
+            metallic=in_steps(material.metallic, METALLIC_STEPS),
             selected=selected,
         )
     return Finish(color=DEFAULT_COLOR, selected=selected)
 
 
-def _selected(shape: SceneShape, context: bpy.types.Context) -> int:
-    shown_by = object_of(shape.shown_by, shape.shown_library)
+def _selected(shown_by: bpy.types.Object | None, context: bpy.types.Context) -> int:
     if shown_by is None or not shown_by.select_get(view_layer=context.view_layer):
         return 0
     return 2 if context.view_layer.objects.active == shown_by else 1

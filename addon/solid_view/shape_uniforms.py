@@ -26,6 +26,8 @@ class UploadedNetwork:
         self.prepared = prepared
         self.buffers = [uniform_buffer(rows) for rows in prepared.rows]
         cells = prepared.steps.cells.transpose(2, 1, 0)  # x runs along a row of the texture
+        # Of a picture's format and of no power of two: some drivers compile anew for each kind of texture.
+        self.no_picture = texture(np.zeros((3, 3, 4)), "RGBA32F")
         self.steps = texture(cells.reshape(-1, cells.shape[2]).astype(np.float32) / 255.0, "R8")
 
 
@@ -63,7 +65,9 @@ class ShapeDrawing:
         for k, buffer in enumerate(self.network.buffers):
             shader.uniform_block(f"network_{k}", buffer)
         shader.uniform_sampler("steps", self.network.steps)
-        shader.uniform_sampler("coarser", self.network.steps if coarser is None else coarser.texture_color)
+        shader.uniform_sampler(
+            "coarser", self.network.no_picture if coarser is None else coarser.texture_color
+        )
 
     def _rows(self, size: tuple[int, int], samples: float) -> np.ndarray:
         rays, steps = self.rays, self.network.prepared.steps

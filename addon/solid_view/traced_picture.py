@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gpu
+import numpy as np
 
 from ...engine.protocol.weights import Architecture
 from .programs import draw_rectangle, march_program
@@ -139,10 +140,7 @@ class TracedPicture:
         if self.denser is None:
             self.denser = self._layer(1.0 if self.known.scale < 1.0 else self._best_scale)
         layer = self.denser
-        width = self._size[0] * layer.scale * (EDGE_SHARE if layer.scale > 1.0 else 1.0)
-        share = max((shape.width for shape in shapes), default=0.0) * max(len(shapes), 1)
-        rows = math.ceil(speed.refine_budget / max(width * min(share, len(shapes)), 1.0))
-        self._pass(layer, shapes, min(layer.rows + max(rows, 1), layer.target.height), self.known)
+        self._pass(layer, shapes, _rows_that_fit(layer, shapes), self.known)
 
     def _layer(self, scale: float) -> Layer:
         width, height = (max(1, math.ceil(n * scale)) for n in self._size)
@@ -162,11 +160,11 @@ class TracedPicture:
         smooths = layer.scale > 1.0 and coarser is not None
         with layer.target.bind():
             framebuffer = gpu.state.active_framebuffer_get()
-            speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
-            begun = speed.begin(framebuffer)
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
+            speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
+            begun = speed.begin(framebuffer)
             pixels = 0.0
             for shape in shapes:
                 x0, y0, x1, y1 = _grown(shape.rays.rectangle, 2.0 / width, 2.0 / height)
@@ -179,6 +177,21 @@ class TracedPicture:
                 draw_rectangle(shader, (x0, bottom), (x1, top))
                 pixels += 0.25 * (x1 - x0) * (top - bottom) * width * height
             speed.end(framebuffer, begun, pixels * (EDGE_SHARE if smooths else 1.0))
+
+
+def _rows_that_fit(layer: Layer, shapes: list[ShapeDrawing]) -> int:
+    """Give up to which row a redraw that refines may trace; rows without shapes cost nothing."""
+    height = layer.target.height
+    rectangles = np.array([shape.rays.rectangle for shape in shapes]).reshape(-1, 4)
+    widths = 0.5 * layer.target.width * (rectangles[:, 2] - rectangles[:, 0]).clip(0.0)
+    first, last = (
+        np.floor(0.5 * (rectangles[:, k] + 1.0) * height).astype(int).clip(0, height) for k in (1, 3)
+    )
+    pixels = np.zeros(height + 1)
+    np.add.at(pixels, first, widths)
+    np.subtract.at(pixels, last, widths)
+    done = np.cumsum(np.cumsum(pixels)[layer.rows : height]) * (EDGE_SHARE if layer.scale > 1.0 else 1.0)
+    return layer.rows + max(int(np.searchsorted(done, speed.refine_budget)), 1)
 
 
 def _grown(rectangle: tuple[float, ...], dx: float, dy: float) -> tuple[float, float, float, float]:

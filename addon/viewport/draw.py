@@ -43,8 +43,9 @@ def draw(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: 
     drawn = _drawn(engine)
     if drawn is None:
         return
-    if drawn.exporter.moves and drawn.frame != depsgraph.scene.frame_current_final:
-        _export(drawn, context, depsgraph)  # where nothing else is animated Blender does not say so
+    moved = drawn.exporter.moves and drawn.frame != depsgraph.scene.frame_current_final
+    if moved or drawn.exporter.is_lost:  # where nothing else is animated Blender does not say so
+        _export(drawn, context, depsgraph)
     if drawn.view.want(_wanted(context, depsgraph)):
         session.listen()
     frame = drawn.view.take_frame()

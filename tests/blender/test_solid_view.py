@@ -6,20 +6,26 @@ from PIL import Image
 
 from tests.blender.spot import dense_spot, neural_spot
 
+BOTH = ["neural", "dense"]
 SHOTS = {
     "studio": {},
     "ortho": {"perspective": "ORTHO"},
     "negative": {"scale": [-1.2, 0.7, 1.0]},
-    "selected": {"selected": True, "overlays": True},
-    "hidden": {"hide": True},
-    "matcap": {"light": "MATCAP"},
+    "selected": {"selected": True, "overlays": True, "variants": BOTH},
+    "hidden": {"hide": True, "variants": ["neural"]},
+    "matcap": {"light": "MATCAP", "variants": BOTH},
+    "preview": {"engine": "NEURAL_IMPLICIT", "shading": "MATERIAL", "variants": BOTH},
+    "agx": {"engine": "NEURAL_IMPLICIT", "shading": "MATERIAL", "transform": "AgX", "variants": BOTH},
 }
 BORDER_PX = (
     2  # Blender smooths its silhouettes over a pixel on either side; the drawn surface covers it, or not
 )
-# Our formula for Blender's studio light, and what 3D views do to colours drawn over them, are 3 to 6 of 255 off evenly.
-NEAR = 12 / 255
+# On a ball the formula is within 1 of 255; the rest are creases, which the dense mesh has rounder.
+NEAR = 3.1 / 255
 NEAR_SHARE = 0.98
+EVEN = 0.7 / 255  # mean difference
+# Nine harmonics for the environment: even, but without its mirror image; seen .6 and 12.
+PREVIEW_EVEN, PREVIEW_MOST = 3 / 255, 20 / 255
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +39,16 @@ def pictures(windowed_blender, kept):
     if windowed_blender.name not in kept:
         places = {**neural_spot(windowed_blender.folder), **dense_spot(windowed_blender.folder)}
         arguments = {**places, "shots": SHOTS, "variants": ["neural", "proxy", "dense"]}
-        outcome = windowed_blender.run_script(
-            "solid_pictures.py", arguments, window=True, timeout_s=900
-        ).check()
-        x, y, width, height = outcome.result["region"]
-        shown = {}
-        for path in outcome.folder.glob("*.png"):
-            screen = np.asarray(Image.open(path).convert("RGB"), np.float64)[::-1] / 255.0
-            shown[path.stem] = screen[y : y + height, x : x + width]
-        kept[windowed_blender.name] = outcome.result, shown
-    return kept[windowed_blender.name]
+        kept[windowed_blender.name] = windowed_blender.run_script(
+            "solid_pictures.py", arguments, window=True, timeout_s=1800
+        )
+    outcome = kept[windowed_blender.name].check()
+    x, y, width, height = outcome.result["region"]
+    shown = {}
+    for path in outcome.folder.glob("*.png"):
+        screen = np.asarray(Image.open(path).convert("RGB"), np.float64)[::-1] / 255.0
+        shown[path.stem] = screen[y : y + height, x : x + width]
+    return outcome.result, shown
 
 
 def kinds(picture):
@@ -77,8 +83,9 @@ def test_network_is_shaded_as_its_dense_mesh_and_not_as_its_proxy(pictures, shot
     inner = spot & away_from_borders(kinds(dense))
     error = {name: (shown[f"{shot}_{name}"] - dense)[inner] for name in ("neural", "proxy")}
     assert (np.abs(error["neural"]).max(axis=1) < NEAR).mean() > NEAR_SHARE
-    # Apart from that even difference, the network's normals are those of the surface; its proxy's are not.
-    uneven = {name: np.abs(e - np.median(e, axis=0)).max(axis=1) for name, e in error.items()}
+    assert np.abs(error["neural"].mean(axis=0)).max() < EVEN
+    # The network's normals are those of the surface; its proxy's are not.
+    uneven = {name: np.abs(e).max(axis=1) for name, e in error.items()}
     assert np.percentile(uneven["neural"], 99) < 0.5 * np.percentile(uneven["proxy"], 99)
 
 
@@ -90,6 +97,16 @@ def test_matcap_is_the_one_that_blender_draws(pictures):
     assert dense[:, 0].std() > 0.05
     assert np.abs(neural - dense).mean() < 0.03
     assert np.corrcoef(neural[:, 0], dense[:, 0])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("shot", ["preview", "agx"])
+def test_material_preview_looks_as_its_dense_mesh(pictures, shot):
+    _, shown = pictures
+    kind = kinds(shown["studio_dense"])
+    inner = (kind == 1) & away_from_borders(kind)
+    error = (shown[f"{shot}_neural"] - shown[f"{shot}_dense"])[inner]
+    assert np.abs(error.mean(axis=0)).max() < PREVIEW_EVEN
+    assert np.percentile(np.abs(error).max(axis=1), 98) < PREVIEW_MOST
 
 
 def test_selection_is_outlined(pictures):

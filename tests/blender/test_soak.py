@@ -1,0 +1,72 @@
+"""A day's work in a minute or two, in real windows, with the real engine: nothing crashes, hangs, leaks or is left behind."""
+
+import dataclasses
+import os
+import time
+import uuid
+from concurrent import futures
+from pathlib import Path
+
+from tests.blender.fake import fake_engine
+from tests.blender.spot import neural_spot
+
+ROUNDS_VARIABLE = (
+    "NEURAL_IMPLICIT_SOAK_ROUNDS"  # of all actions; 1 takes a minute or two, 50 kills of the engine take 50
+)
+LONGEST_S = 2 * 3600.0
+ORPHAN_S = 5.0  # what the user is promised
+
+
+def processes_with(marker):
+    """Give the commands of all processes that have inherited a variable."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
+
+
+def test_a_day_in_a_window_breaks_nothing(windowed_blender):
+    rounds = int(os.environ.get(ROUNDS_VARIABLE, "1"))
+    marker = f"NEURAL_IMPLICIT_SOAK={uuid.uuid4().hex}"
+    arguments = {
+        **neural_spot(windowed_blender.folder),
+        **{
+            "seed": 7,
+            "rounds": rounds,
+            "seconds": LONGEST_S,
+            "toggles": 20,
+            "files": 20 if rounds > 1 else 5,
+        },
+    }
+    name, value = marker.split("=")
+    outcome = windowed_blender.run_script(
+        "soak.py", arguments, window=True, timeout_s=600 + 200 * rounds, variables={name: value}
+    ).check()
+    facts = outcome.result
+    assert facts["faults"] == []
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+    assert facts["jobs"] == 0 and facts["windows"] == 1
+    deadline = time.monotonic() + ORPHAN_S
+    while left := processes_with(marker):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_two_blenders_of_one_user_convert_at_once(bpy_module, tmp_path):
+    variables = fake_engine(tmp_path, snapshots=20, interval_s=0.1)
+    (tmp_path / "second").mkdir()
+    profiles = [bpy_module, dataclasses.replace(bpy_module, folder=tmp_path / "second")]
+    with futures.ThreadPoolExecutor(2) as threads:
+        running = [
+            threads.submit(p.run_script, "conversion_faults.py", {"case": "blocking"}, variables=variables)
+            for p in profiles
+        ]
+        results = [run.result().check().result for run in running]
+    assert [result["error"] for result in results] == ["", ""]
+    assert [result["states"] for result in results] == [["finished"], ["finished"]]
+    (conversions,) = bpy_module.folder.rglob("conversions")
+    assert list(conversions.iterdir()) == []
