@@ -242,7 +242,7 @@ def test_closed_parts_are_free_of_the_surface_and_open_ones_bound_the_gradient(g
     is_open = cells.open_parts[some]
     crossed = (values.min(axis=2) <= 0.0) & (values.max(axis=2) >= 0.0)
     assert not (crossed & ~is_open).any()
-    assert crossed.sum() > 0.5 * is_open.sum() > 100  # few are left open for nothing
+    assert crossed.sum() > 0.4 * is_open.sum() > 100  # few are left open for nothing
     rows = np.full(cells.open_parts.shape, -1)
     rows[cells.open_parts] = np.arange(len(cells.part_gradient))
     bounds = cells.part_gradient[rows[some][is_open]][:, None]

@@ -165,7 +165,7 @@ def test_scaled_mirrored_and_sheared_instances_are_hit_where_they_are(shape):
 def test_certified_and_sampled_grids_see_the_same_picture():
     weights = network("spot")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.tracing.cpu.load_cells", lambda weights: None)
+        patch.setattr("engine.tracing.stepped.load_cells", lambda weights: None)
         sampled = CpuTracer(weights)
     assert sampled.bound == "sampled"
     origins, directions = mixed_rays(Field(weights), 2000, seed=3)
