@@ -8,7 +8,8 @@ Activations, the walk through cells and all memory traffic are left out, so a sh
 from engine.cuda.network_data import kernel_width
 
 # Multiplications and additions a clock of one multiprocessor: float32; half precision with float32 sums, dense.
-# NVIDIA's architecture papers: Turing, Ampere GA100 and GA102, Ada, Hopper, Blackwell.
+# NVIDIA's architecture papers: Turing, Ampere GA100 and GA102, Ada, Hopper, Blackwell. GeForce cards of 75, 86, 89 and 120
+# sum in float32 at half the rate of the workstation cards that stand here, so their share is told too low.
 PEAKS = {
     75: (64, 512),
     80: (64, 1024),
