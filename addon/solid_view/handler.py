@@ -64,6 +64,8 @@ class SolidView:
         space, region = context.space_data, context.region
         key = region.as_pointer()
         self._waiting.discard(key)
+        if len(self._regions) > 1:
+            self._forget_closed()  # a closed window's pictures are large
         if not draws_networks():
             self.problem = ""  # switched on again it is tried again
         if not self.problem and draws_networks() and _is_drawn_here(space.shading):
