@@ -29,6 +29,7 @@ class Standby:
     """At most one engine; used by Blender's main thread."""
 
     def __init__(self) -> None:
+        self._timer = self._tick  # one object: Blender tells timers apart by identity
         self._process: EngineProcess | None = None
         self._looked_at = 0.0
         self._retry_at = 0.0
@@ -43,8 +44,8 @@ class Standby:
     def look(self, converting: bool) -> None:
         """Note that the tab is being drawn; while something converts, the processors are needed there."""
         self._looked_at, self._held_back = time.monotonic(), converting
-        if not bpy.app.background and not bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.register(self._tick, first_interval=0.1, persistent=True)
+        if not bpy.app.background and not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=0.1, persistent=True)
 
     def take(self, python: Path) -> EngineProcess | None:
         """Give the engine away, if there is one of this interpreter that is alive."""
@@ -57,8 +58,8 @@ class Standby:
 
     def stop(self) -> None:
         """End the engine that stands by."""
-        if bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.unregister(self._tick)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
         if self._process is not None:
             self._process.kill()
             self._process, self.ready = None, False

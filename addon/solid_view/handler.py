@@ -27,6 +27,7 @@ class SolidView:
     """All regions; used by Blender's main thread."""
 
     def __init__(self) -> None:
+        self._timer = self._refine  # one object: Blender tells timers apart by identity
         self.problem = ""  # why nothing is drawn any more
         self._handle: Any = None
         self._regions: dict[int, RegionDrawing] = {}
@@ -46,8 +47,8 @@ class SolidView:
     def stop(self) -> None:
         """Draw nothing any more, and free everything."""
         bpy.types.SpaceView3D.draw_handler_remove(self._handle, "WINDOW")
-        if bpy.app.timers.is_registered(self._refine):
-            bpy.app.timers.unregister(self._refine)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
         self._regions.clear()
         self._waiting.clear()
         self.problem = ""
@@ -63,6 +64,8 @@ class SolidView:
         space, region = context.space_data, context.region
         key = region.as_pointer()
         self._waiting.discard(key)
+        if len(self._regions) > 1:
+            self._forget_closed()  # a closed window's pictures are large
         if not draws_networks():
             self.problem = ""  # switched on again it is tried again
         if not self.problem and draws_networks() and _is_drawn_here(space.shading):
@@ -82,8 +85,8 @@ class SolidView:
         if not complete:
             self._waiting.add(key)
         self._awaited_networks |= preparation.pending
-        if not self.complete and not bpy.app.timers.is_registered(self._refine):
-            bpy.app.timers.register(self._refine, first_interval=REFINE_S)
+        if not self.complete and not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=REFINE_S)
 
     def _fail(self, error: Exception) -> None:
         log.exception("neural objects cannot be drawn in Solid shading")

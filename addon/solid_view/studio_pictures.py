@@ -22,6 +22,7 @@ class StudioPictures:
     """Pictures by path; None where one is not there yet, or cannot be read."""
 
     def __init__(self) -> None:
+        self._timer = self._load  # one object: Blender tells timers apart by identity
         self._made: dict[str, np.ndarray | None] = {}
         self._wanted: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
         self.came: Callable[[], None] = lambda: None  # called when a picture has come
@@ -38,14 +39,14 @@ class StudioPictures:
         """Forget everything."""
         self._made.clear()
         self._wanted.clear()
-        if bpy.app.timers.is_registered(self._load):
-            bpy.app.timers.unregister(self._load)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
 
     def _get(self, path: str, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray | None:
         if path and path not in self._made:
             self._wanted[path] = convert
-            if not bpy.app.timers.is_registered(self._load):
-                bpy.app.timers.register(self._load, first_interval=0.0)
+            if not bpy.app.timers.is_registered(self._timer):
+                bpy.app.timers.register(self._timer, first_interval=0.0)
         return self._made.get(path)
 
     def _load(self) -> None:

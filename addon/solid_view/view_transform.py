@@ -37,6 +37,7 @@ class ViewTransforms:
     """Tables by what decides them; None where one is not there yet, or cannot be had."""
 
     def __init__(self) -> None:
+        self._timer = self._make  # one object: Blender tells timers apart by identity
         self._made: dict[Key, np.ndarray | None] = {}
         self._wanted: Key | None = None
         self.came: Callable[[], None] = lambda: None  # called when one has come
@@ -47,15 +48,15 @@ class ViewTransforms:
             return None
         if key not in self._made:
             self._wanted = key
-            if not bpy.app.timers.is_registered(self._make):
-                bpy.app.timers.register(self._make, first_interval=0.0)
+            if not bpy.app.timers.is_registered(self._timer):
+                bpy.app.timers.register(self._timer, first_interval=0.0)
         return self._made.get(key)
 
     def clear(self) -> None:
         """Forget everything."""
         self._made.clear()
-        if bpy.app.timers.is_registered(self._make):
-            bpy.app.timers.unregister(self._make)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
 
     def _make(self) -> None:
         assert self._wanted is not None

@@ -28,6 +28,7 @@ class ViewportSession:
 
     def __init__(self) -> None:
         """Begin without views and without an engine."""
+        self._timer = self._tick  # one object: Blender tells timers apart by identity
         self._engine: EngineSession | None = None
         self._views: dict[str, View] = {}
         self._numbers = itertools.count(1)
@@ -58,13 +59,13 @@ class ViewportSession:
 
     def listen(self) -> None:
         """Make sure that the timer runs while pictures are due."""
-        if not bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.register(self._tick, first_interval=0.0, persistent=True)
+        if not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=0.0, persistent=True)
 
     def end(self) -> None:
         """End the engine and forget everything."""
-        if bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.unregister(self._tick)
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
         self._views.clear()
         if self._engine is not None:
             self._engine.end()

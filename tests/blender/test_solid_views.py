@@ -58,7 +58,7 @@ def test_what_is_hidden_is_not_drawn_and_comes_back(views, way):
 
 
 def test_wireframe_is_left_to_blender(views):
-    assert views.result["drawn"]["wireframe"] == 0
+    assert not views.result["drawn"]["wireframe"]
     assert count(views, "wireframe", SPOT) == 0
 
 

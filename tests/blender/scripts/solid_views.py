@@ -144,7 +144,7 @@ def wireframe(inside, facts):
     inside.redraw()
     yield MOMENT_S
     inside.screenshot("wireframe")
-    facts["drawn"]["wireframe"] = len(solid_view._regions)
+    facts["drawn"]["wireframe"] = inside.view()[2].as_pointer() in solid_view._regions
     inside.shade("SOLID")
     yield MOMENT_S
 
@@ -163,6 +163,7 @@ def two_windows(inside, spot, facts):
     for area in window.screen.areas:
         area.type = "VIEW_3D"
     area = max(window.screen.areas, key=lambda area: area.width * area.height)
+    area.spaces.active.overlay.show_overlays = area.spaces.active.show_gizmo = False  # a red axis
     area.spaces.active.shading.type = "SOLID"
     area.spaces.active.shading.color_type = "MATERIAL"
     look_from_start(area.spaces.active)

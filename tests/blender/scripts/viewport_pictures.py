@@ -137,4 +137,4 @@ def idle(facts):
     stop()
     facts["idle redraws"] = len(redraws)
     facts["idle processor_s"] = time.process_time() - processor_s
-    facts["idle timer"] = bpy.app.timers.is_registered(session._tick)
+    facts["idle timer"] = bpy.app.timers.is_registered(session._timer)
