@@ -1,5 +1,7 @@
 """Fixtures that run in each Blender that is here: skipped, with the way to get it, where it is not."""
 
+import os
+
 import pytest
 
 from tests.blender.harness import blenders, installing
@@ -44,6 +46,15 @@ def blender(request, extension_zip, tmp_path) -> Profile:
 def windowed_blender(request, extension_zip, tmp_path) -> Profile:
     """Each Blender that can open a window, with the extension installed."""
     return _profile(request.param, extension_zip, tmp_path)
+
+
+@pytest.fixture
+def patient_blender(windowed_blender) -> Profile:
+    """The same for tests that take many minutes: of several Blenders the oldest one, unless all are asked for."""
+    oldest = blenders.WINDOWED[0]
+    if windowed_blender.name != oldest and not os.environ.get("NEURAL_IMPLICIT_LONG"):
+        pytest.skip(f"takes minutes and runs in {oldest}; NEURAL_IMPLICIT_LONG=1 runs it in every Blender")
+    return windowed_blender
 
 
 @pytest.fixture

@@ -29,11 +29,11 @@ def processes_with(marker):
     return found
 
 
-def test_a_day_in_a_window_breaks_nothing(windowed_blender):
+def test_a_day_in_a_window_breaks_nothing(patient_blender):
     rounds = int(os.environ.get(ROUNDS_VARIABLE, "1"))
     marker = f"NEURAL_IMPLICIT_SOAK={uuid.uuid4().hex}"
     arguments = {
-        **neural_spot(windowed_blender.folder),
+        **neural_spot(patient_blender.folder),
         **{
             "seed": 7,
             "rounds": rounds,
@@ -43,7 +43,7 @@ def test_a_day_in_a_window_breaks_nothing(windowed_blender):
         },
     }
     name, value = marker.split("=")
-    outcome = windowed_blender.run_script(
+    outcome = patient_blender.run_script(
         "soak.py", arguments, window=True, timeout_s=600 + 200 * rounds, variables={name: value}
     ).check()
     facts = outcome.result

@@ -20,14 +20,14 @@ def kept():
 
 
 @pytest.fixture
-def views(windowed_blender, kept):
+def views(patient_blender, kept):
     """What one window showed, and facts about it."""
-    if windowed_blender.name not in kept:
-        arguments = {**neural_spot(windowed_blender.folder), **dense_spot(windowed_blender.folder)}
-        kept[windowed_blender.name] = windowed_blender.run_script(
+    if patient_blender.name not in kept:
+        arguments = {**neural_spot(patient_blender.folder), **dense_spot(patient_blender.folder)}
+        kept[patient_blender.name] = patient_blender.run_script(
             "solid_views.py", arguments, window=True, timeout_s=1800
         )
-    return kept[windowed_blender.name].check()
+    return kept[patient_blender.name].check()
 
 
 def shown(views, name, area="area"):
