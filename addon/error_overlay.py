@@ -22,6 +22,7 @@ from .mesh_back import meshing_arguments
 from .mesh_export import SurfaceError
 from .neural_object import applied_transform, is_neural, weights_of
 from .proxy_fit import transform
+from .redraw import redraw_views
 from .source_object import with_uid
 from .task_operator import TaskOperator
 
@@ -87,7 +88,7 @@ class ErrorOverlay:
                 add(self._draw_surface, (), "WINDOW", "POST_VIEW"),
                 add(self._draw_legend, (), "WINDOW", "POST_PIXEL"),
             ]
-        _redraw()
+        redraw_views()
 
     def hide(self) -> None:
         """Show nothing any more."""
@@ -95,7 +96,7 @@ class ErrorOverlay:
             bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
         self._handles.clear()
         self._uid, self._weights, self._arrays, self._batch = 0, b"", None, None
-        _redraw()
+        redraw_views()
 
     def _object(self) -> bpy.types.Object | None:
         obj = with_uid(bpy.data.objects, self._uid)
@@ -165,13 +166,6 @@ def _write(text: str, x: float, y: float, scale: float) -> None:
     blf.position(0, x, y, 0)
     blf.draw(0, text)
     blf.disable(0, blf.SHADOW)
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
 
 
 class NEURAL_IMPLICIT_OT_show_error(TaskOperator, bpy.types.Operator):

@@ -15,6 +15,7 @@ from gpu_extras.batch import batch_for_shader
 
 from .neural_object import applied_transform, is_neural, report_of, unit_from_object_of
 from .proxy_fit import transform
+from .redraw import redraw_views
 
 COLOR = (1.0, 0.25, 0.1, 1.0)
 WIDTH_PX = 2.5
@@ -78,17 +79,10 @@ def register() -> None:
     bpy.types.WindowManager.neural_implicit_closed_holes = bpy.props.BoolProperty(
         name="Show Closed Holes",
         description="Draw the rims of the holes that were closed before training; the shape inside them is guessed",
-        update=lambda manager, context: _redraw(manager),
+        update=lambda manager, context: redraw_views(),
     )
     if not bpy.app.background:
         _handle = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
-
-
-def _redraw(manager: bpy.types.WindowManager) -> None:
-    for window in manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
 
 
 def unregister() -> None:

@@ -8,6 +8,7 @@ from .engine_check import engine_check
 from .engine_python import ENVIRONMENT_VARIABLE
 from .engine_status import ROOT_PACKAGE, status
 from .install_panel import draw_installation, draw_packages
+from .redraw import redraw_views
 from .text_lines import draw_text
 
 
@@ -25,13 +26,6 @@ def draws_networks() -> bool:
     """Whether Solid and Material Preview shading draw the networks themselves."""
     preferences = addon_preferences()
     return preferences is None or preferences.draw_networks
-
-
-def _redraw_views(_preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
 
 
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
@@ -61,7 +55,7 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         description="Draw neural objects in Solid and Material Preview shading as what they are, evaluated on the graphics "
         "card; without it the proxy is shown there",
         default=True,
-        update=_redraw_views,
+        update=lambda _preferences, _context: redraw_views(),
     )
 
     def draw(self, context: bpy.types.Context) -> None:

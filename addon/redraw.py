@@ -25,6 +25,14 @@ def redraw_status_bar() -> None:
             window.workspace.status_text_set_internal(None)
 
 
+def redraw_views() -> None:
+    """Draw all 3D views again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
 def user_is_dragging() -> bool:
     """Whether a transform is under way in any window."""
     for window in bpy.context.window_manager.windows:

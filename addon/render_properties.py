@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-
-def _redraw_views(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    """Blender redraws no 3D view for a property of ours."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+from .redraw import redraw_views
 
 
 class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
@@ -29,13 +23,13 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         default=16,
         min=1,
         max=1024,
-        update=_redraw_views,
+        update=lambda _settings, _context: redraw_views(),
     )
 
     native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Native Objects as Holdout",
         description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",
-        update=_redraw_views,
+        update=lambda _settings, _context: redraw_views(),
     )
     partner: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Neural Scene",

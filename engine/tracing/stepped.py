@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .step_grid import sampled_step_grid
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
-class SteppedTracer:
+class SteppedTracer(ABC):
     """The step grid of one network; the backend evaluates the network."""
 
     def __init__(self, weights: NeuralWeights) -> None:
@@ -65,10 +66,10 @@ class SteppedTracer:
         save_cells(self._weights, cells)
         self._use("certified", cells.packed())
 
+    @abstractmethod
     def value_parallel(self, points: FloatArray) -> FloatArray:
         """Network's value (N,) float32 at points (N, 3) in [-1, 1]^3, on all processors."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradient_parallel(self, points: FloatArray) -> FloatArray:
         """Gradient (N, 3) float32 at points (N, 3), on all processors."""
-        raise NotImplementedError
