@@ -12,21 +12,13 @@ from ..formats.weights_files import load_weights
 from ..network.moving_shapes import at_time
 from ..protocol.weights import write_atomically
 from .devices import device_option
-from .targets import for_each, targets
+from .targets import for_each, targets, weights_to_files
 
 KINDS = ("ply", "obj", "stl", "off", "glb", "npz")
 
 
 @click.command()
-@click.argument("weights", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help=f"Mesh file ({', '.join(KINDS)}), or a folder with --format.",
-)
-@click.option("--format", "kind", type=click.Choice(KINDS), help="Kind of the files in a folder.")
+@weights_to_files(KINDS, f"Mesh file ({', '.join(KINDS)}), or a folder with --format.")
 @click.option(
     "--resolution", default=128, show_default=True, help="Cells a side of the grid over [-1, 1]^3, 8 to 2048."
 )

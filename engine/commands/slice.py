@@ -9,21 +9,13 @@ import numpy as np
 
 from ..errors import OutputError
 from ..formats.weights_files import load_weights
-from .targets import for_each, targets
+from .targets import for_each, targets, weights_to_files
 
 KINDS = ("png", "gif", "mp4", "webm", "mkv")
 
 
 @click.command("slice")
-@click.argument("weights", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="A .png, .gif or video, or a folder with --format.",
-)
-@click.option("--format", "kind", type=click.Choice(KINDS), help="Kind of the files in a folder.")
+@weights_to_files(KINDS, "A .png, .gif or video, or a folder with --format.")
 @click.option("--axis", type=click.Choice(["x", "y", "z"]), default="z", show_default=True)
 @click.option("--at", default=0.0, show_default=True, help="Where on the axis, unit space, -1 to 1.")
 @click.option("--sweep", type=click.IntRange(2, 10_000), help="So many planes along the axis, as a film.")

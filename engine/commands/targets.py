@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,23 @@ from ..formats.weights_files import find_weights
 
 EXIT_ERROR = 3
 Item = TypeVar("Item")
+
+
+def weights_to_files(kinds: Sequence[str], output_help: str) -> Any:
+    """Give a decorator that adds WEIGHTS..., --output and --format (`weights`, `output`, `kind`), as `targets` takes them."""
+    path: Any = click.Path(path_type=Path)
+    added = (
+        click.argument("weights", type=path, nargs=-1, required=True),
+        click.option("-o", "--output", type=path, required=True, help=output_help),
+        click.option("--format", "kind", type=click.Choice(kinds), help="Kind of the files in a folder."),
+    )
+
+    def decorate(command: Any) -> Any:
+        for one in reversed(added):
+            command = one(command)
+        return command
+
+    return decorate
 
 
 def targets(
@@ -26,10 +43,10 @@ def targets(
         sources: Weights files and folders of them.
         output: A file, or a folder where `kind` is given.
         kind: Ending of the files in the folder, without its dot.
-        kinds: Endings that are known.
+        kinds: Endings that are known; `kind` is one of them.
 
     Raises:
-        OptionError: Several files would go into one, or the kind is unknown.
+        OptionError: Several files would go into one.
         OutputError: The kind of the file is unknown, or the folder cannot be made.
         WeightsFileError: A folder holds no weights.
     """
@@ -40,8 +57,6 @@ def targets(
         if output.suffix.lower().lstrip(".") not in kinds:
             raise OutputError(f"{output.name} is of an unknown kind. Use one of {', '.join(kinds)}.")
         return [(paths[0], output)]
-    if kind not in kinds:
-        raise OptionError(f"There is no format {kind!r}. Use one of {', '.join(kinds)}.")
     make_folder(output)
     return [(path, output / f"{name}.{kind}") for path, name in zip(paths, distinct_names(paths))]
 
