@@ -20,7 +20,7 @@ import numpy.typing as npt
 from ..network.parameters import fourier_matrix
 from .adam import AdamOptions
 from .checkpoint import Checkpoint, fingerprint_of, load_checkpoint
-from .fit import FitOptions, FitState, running_error
+from .fit import FitOptions, FitState, running_error, start_of
 from .hard_samples import HardSamples
 from .schedules import rate_factor
 from .trainers import CpuTrainer, OptimizerOptions, Trainer
@@ -90,7 +90,7 @@ def make_trainer(options: FitOptions) -> Trainer:
     training, architecture = options.training, options.architecture
     assert training is not None
     optimizer: OptimizerOptions = AdamOptions() if training.optimizer == "adam" else options.soap
-    arguments = architecture, options.seed, options.loss, optimizer
+    arguments = architecture, start_of(options), options.loss, optimizer
     matrix = fourier_matrix(architecture, training.fourier_scale, options.seed)
     if options.device == "cpu":
         return CpuTrainer(*arguments, options.threads, matrix)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ..errors import FitError, OptionError
 from ..ground_truth.signed_distance import SurfaceDistance
+from ..network.parameters import initial_parameters
 from ..protocol.weights import MAX_DEPTH, Architecture
 from .cpu_optimizer import SoapOptions
 from .hard_samples import HardOptions, HardSamples
@@ -48,6 +49,7 @@ class FitOptions:
     batch_size: int = 2048
     num_samples: int = 1 << 21  # different ones; a fit sees each several times
     learning_rate: float = 2e-2
+    first_factor: float | None = None  # of the first layer's random weights; the activation's own by default
     warm_up: float = 0.05  # share of the steps
     seed: int = 0
     threads: int | None = None  # all processors by default
@@ -117,8 +119,13 @@ def learning_rate(step: int, options: FitOptions) -> float:
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
+def start_of(options: FitOptions) -> FloatArray:
+    """Give the parameters that a run begins with."""
+    return initial_parameters(options.architecture, options.seed, options.first_factor)
+
+
 def _trainer(options: FitOptions) -> Trainer:
-    arguments = options.architecture, options.seed, options.loss, options.soap
+    arguments = options.architecture, start_of(options), options.loss, options.soap
     if options.device == "cpu":
         return CpuTrainer(*arguments, options.threads)
     from .torch_trainer import TorchTrainer  # seconds to import, and no other device needs it

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..network.parameters import initial_parameters, parameter_mask
+from ..network.parameters import parameter_mask
 from ..protocol.weights import Architecture
 from .adam import AdamOptions
 from .losses import LossOptions
@@ -29,15 +29,15 @@ class TorchTrainer:
     def __init__(
         self,
         architecture: Architecture,
-        seed: int,
+        start: FloatArray,
         loss: LossOptions,
         optimizer: OptimizerOptions,
         device: str,
         fourier: FloatArray | None = None,
     ) -> None:
-        """Begin with random parameters, equal on every device; `fourier` (F, inputs) is of an encoding."""
+        """Begin with a copy of parameters `start`; `fourier` (F, inputs) is of an encoding."""
         self._device, self._architecture = torch.device(device), architecture
-        self._parameters = torch.from_numpy(initial_parameters(architecture, seed)).to(self._device)
+        self._parameters = torch.from_numpy(start.copy()).to(self._device)
         self._fourier = None if fourier is None else torch.from_numpy(fourier).to(self._device)
         self._compute = torch_step(architecture, loss, self._fourier)
         mask = torch.from_numpy(parameter_mask(architecture)).to(self._device)

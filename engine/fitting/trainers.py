@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..network.parameters import encode, initial_parameters, parameter_mask
+from ..network.parameters import encode, parameter_mask
 from ..protocol.weights import Architecture
 from .adam import AdamOptions, CpuAdam
 from .cpu_optimizer import CpuSoap, SoapOptions
@@ -65,16 +65,16 @@ class CpuTrainer:
     def __init__(
         self,
         architecture: Architecture,
-        seed: int,
+        start: FloatArray,
         loss: LossOptions,
         optimizer: OptimizerOptions,
         threads: int | None = None,
         fourier: FloatArray | None = None,
     ) -> None:
-        """Begin with random parameters; `fourier` (F, inputs) is of an encoding."""
+        """Begin with a copy of parameters `start`; `fourier` (F, inputs) is of an encoding."""
         self._fourier, self._inputs = fourier, architecture.inputs
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="fit")
-        self._parameters = initial_parameters(architecture, seed)
+        self._parameters = start.copy()
         self._step = FusedStep(architecture, loss, self._pool)
         mask = parameter_mask(architecture)
         self._optimizer = (

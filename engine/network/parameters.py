@@ -60,15 +60,23 @@ def encode(points: FloatArray, fourier: FloatArray | None) -> FloatArray:
     return np.concatenate([places, np.sin(phases), np.cos(phases)], axis=1)
 
 
-def initial_parameters(architecture: Architecture, seed: int) -> FloatArray:
+def initial_parameters(
+    architecture: Architecture, seed: int, first_factor: float | None = None
+) -> FloatArray:
     """Give random parameters (depth + 1, rows, rows + PADDING) float32, zero where padded; equal seeds give equal bits.
+
+    Args:
+        architecture: The network.
+        seed: Of the random numbers.
+        first_factor: On the first layer, instead of the activation's own in `GAINS`.
 
     Raises:
         OptionError: The architecture is none that can be fitted.
     """
     check_plain(architecture)
     rng = np.random.default_rng(seed)
-    gain, first = GAINS[architecture.activation]
+    gain, usual = GAINS[architecture.activation]
+    first = usual if first_factor is None else first_factor
     if architecture.encoding != "none":
         first = 1.0  # the encoding's waves are sharp enough
     rows = num_rows(architecture)

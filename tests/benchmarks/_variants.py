@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.fitting.adam import AdamOptions, CpuAdam
-from engine.fitting.fit import FitOptions
+from engine.fitting.fit import FitOptions, start_of
 from engine.fitting.losses import LossOptions
 from engine.fitting.torch_network import ACTIVATIONS, evaluate, sample_losses
 from engine.fitting.torch_trainer import TorchTrainer
@@ -52,7 +52,7 @@ class Averaged(CpuTrainer):
     """Ours, whose result is a running average of the parameters."""
 
     def __init__(self, options: FitOptions, decay: float) -> None:
-        super().__init__(options.architecture, options.seed, options.loss, options.soap)
+        super().__init__(options.architecture, start_of(options), options.loss, options.soap)
         self._decay, self._average = decay, self._parameters.copy()
 
     def step(self, samples: np.ndarray, learning_rate: float) -> None:
@@ -67,19 +67,19 @@ class Averaged(CpuTrainer):
 
 def with_adam(options: FitOptions) -> CpuTrainer:
     """Our trainer with Adam."""
-    return CpuTrainer(options.architecture, options.seed, options.loss, AdamOptions())
+    return CpuTrainer(options.architecture, start_of(options), options.loss, AdamOptions())
 
 
 def with_muon(options: FitOptions, rate: float) -> CpuTrainer:
     """Our trainer with Muon; `rate` is of the hidden matrices, in the options' own."""
-    trainer = CpuTrainer(options.architecture, options.seed, options.loss, options.soap)
+    trainer = CpuTrainer(options.architecture, start_of(options), options.loss, options.soap)
     trainer._optimizer = Muon(trainer.parameters(), parameter_mask(options.architecture), rate)
     return trainer
 
 
 def with_loss(options: FitOptions, loss: Callable[[Tensor, Tensor], Tensor]) -> TorchTrainer:
     """The torch trainer with a loss of parameters and samples (N, 5)."""
-    trainer = TorchTrainer(options.architecture, options.seed, options.loss, options.soap, "cpu")
+    trainer = TorchTrainer(options.architecture, start_of(options), options.loss, options.soap, "cpu")
 
     def step(parameters: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         given = parameters.detach().requires_grad_(True)

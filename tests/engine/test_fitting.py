@@ -175,7 +175,12 @@ def test_impossible_networks_are_refused(changes):
 
 def test_trainers_on_the_cpu_and_in_torch_go_the_same_way():
     architecture = Architecture(width=24, depth=3, activation="hard_gelu")
-    arguments = architecture, 0, LossOptions(), SoapOptions(basis_interval=5)
+    arguments = (
+        architecture,
+        initial_parameters(architecture, 0),
+        LossOptions(),
+        SoapOptions(basis_interval=5),
+    )
     ours, theirs = CpuTrainer(*arguments, threads=2), TorchTrainer(*arguments, "cpu")
     generator = torch.Generator().manual_seed(7)
     for _ in range(40):
@@ -190,7 +195,7 @@ def test_trainers_on_the_cpu_and_in_torch_go_the_same_way():
 
 def test_errors_are_those_of_a_plain_evaluation():
     architecture = Architecture(width=20, depth=3, activation="sine", output_activation="tanh")
-    arguments = architecture, 0, LossOptions(), SoapOptions()
+    arguments = architecture, initial_parameters(architecture, 0), LossOptions(), SoapOptions()
     samples = random_samples(3001, torch.Generator().manual_seed(8)).numpy()
     ours, theirs = CpuTrainer(*arguments, threads=2), TorchTrainer(*arguments, "cpu")
     assert np.abs(ours.errors(samples) - theirs.errors(samples)).max() < 1e-5

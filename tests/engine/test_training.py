@@ -23,6 +23,7 @@ from engine.fitting.adam import AdamOptions, CpuAdam
 from engine.fitting.checkpoint import Checkpoint, load_checkpoint
 from engine.fitting.cpu_optimizer import SoapOptions
 from engine.fitting.epochs import EpochRecord
+from engine.fitting.fit import start_of
 from engine.fitting.loss_plot import loss_plot
 from engine.fitting.losses import LossOptions
 from engine.fitting.sample_files import load_samples, samples_of
@@ -37,7 +38,7 @@ from engine.fitting.training_options import TrainingOutputs
 from engine.fitting.training_settings import with_training
 from engine.ground_truth.signed_distance import SurfaceDistance
 from engine.network.field import Field
-from engine.network.parameters import fourier_matrix
+from engine.network.parameters import fourier_matrix, initial_parameters
 from engine.protocol.weights import Architecture, NeuralWeights
 from engine.tracing.network_values import NetworkValues
 from tests.engine.shapes import box, sphere, unit
@@ -158,7 +159,7 @@ def test_adam_takes_torchs_own_steps():
 def test_restored_trainer_goes_on_as_if_nothing_had_been(ball, optimizer, trainer):
     run = with_training(PRESETS["draft"], {**SHORT, "optimizer": optimizer}).fit
     options = AdamOptions() if optimizer == "adam" else run.soap
-    arguments = run.architecture, 0, run.loss, options
+    arguments = run.architecture, start_of(run), run.loss, options
     new = (
         (lambda: CpuTrainer(*arguments, 1)) if trainer == "cpu" else (lambda: TorchTrainer(*arguments, "cpu"))
     )
@@ -178,7 +179,8 @@ def test_restored_trainer_goes_on_as_if_nothing_had_been(ball, optimizer, traine
 def test_fused_step_and_torch_train_networks_of_more_inputs_alike(given):
     architecture = Architecture(width=20, depth=3, activation="hard_gelu", **given)
     matrix = fourier_matrix(architecture, 0.5, 1)
-    arguments = architecture, 0, LossOptions(), SoapOptions(basis_interval=5)
+    start = initial_parameters(architecture, 0)
+    arguments = architecture, start, LossOptions(), SoapOptions(basis_interval=5)
     ours, theirs = CpuTrainer(*arguments, 2, matrix), TorchTrainer(*arguments, "cpu", matrix)
     samples = (
         np.random.default_rng(4).uniform(-1.0, 1.0, (10, 400, architecture.inputs + 2)).astype(np.float32)
