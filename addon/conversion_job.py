@@ -176,8 +176,19 @@ class ConversionJob:
             return False
         writing, self._writing = self._writing, None
         self._note_materials(writing.result())
-        self.engine.start(self._settings.arguments(), standby.take(self._python))
+        self.engine.start([*self._settings.arguments(), *self._warm_start()], standby.take(self._python))
         return True
+
+    def _warm_start(self) -> list[str]:
+        """Give the options by which a source that has changed is fitted from the weights of before."""
+        before = self._target.before
+        if before is None or before.state != "finished" or before.source_digest == self._digest:
+            return []
+        if self._folder is None or not self._settings.goes_on_from(before.report):
+            return []
+        path = self._folder / "start.safetensors"
+        path.write_bytes(before.weights)
+        return ["--start", str(path)]
 
     def _note_materials(self, surface: SourceSurface) -> None:
         self._target.material_slot, self._digest = surface.material_slot, surface.digest

@@ -52,6 +52,11 @@ class JobTarget:
         """Whether a neural object that was there before gets the shape."""
         return self._replaces
 
+    @property
+    def before(self) -> NeuralShape | None:
+        """The shape that is replaced."""
+        return self._before
+
     def source(self) -> bpy.types.Object | None:
         """Give the source; None where it is gone."""
         return with_uid(bpy.data.objects, self._source_uid)

@@ -58,6 +58,12 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
         description="Of selected neural implicits convert the sources again, and put the new shapes in place of the old ones",
         options={"SKIP_SAVE"},
     )
+    warm_start: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Warm Start",
+        description="Where the source has changed, begin with the old weights and take a quarter of the steps; "
+        "off: begin anew, as equal seeds give equal shapes",
+        default=True,
+    )
     animated: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Animation", description="Convert the motion over a range of frames to one network that moves"
     )
@@ -127,7 +133,7 @@ class OBJECT_OT_convert_to_neural_implicit(bpy.types.Operator):
 
     def _settings(self, context: bpy.types.Context) -> ConversionSettings:
         """Give the operator's properties that were set, the scene's settings for the others."""
-        names = ("preset", "width", "depth", "activation", "samples", "seed", "hide_source")
+        names = ("preset", "width", "depth", "activation", "samples", "seed", "hide_source", "warm_start")
         chosen = {name: getattr(self, name) for name in names if self.properties.is_property_set(name)}
         base = scene_settings(context.scene).conversion_settings()
         given = {name: value for name, value in chosen.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +43,25 @@ class ConversionSettings:
     seed: int = 0
     hide_source: bool = True
     frames: tuple[int, int, int] | None = None  # first, last and step of an animation to convert
+    warm_start: bool = True  # where a changed source is converted again
 
     def replaced(self, changes: dict[str, Any]) -> ConversionSettings:
         """Give a copy with some settings changed; a size of the network takes the place of an error or a size in bytes."""
         if changes.get("width") is not None or changes.get("depth") is not None:
             changes = {"tolerance_object": None, "num_bytes": None} | changes
         return dataclasses.replace(self, **changes)
+
+    def goes_on_from(self, report: Mapping[str, Any]) -> bool:
+        """Whether a run with these settings can begin with the network that a conversion's report is of."""
+        asked = (self.tolerance_object, self.num_bytes, self.samples, self.frames)
+        if not self.warm_start or any(one is not None for one in asked):
+            return False
+        there = report.get("architecture", {})
+        named = {"width": self.width, "depth": self.depth, "activation": self.activation}
+        alike = all(
+            value is None or str(value).lower() == str(there.get(name)) for name, value in named.items()
+        )
+        return alike and report.get("preset") == self.preset.lower()
 
     def arguments(self) -> list[str]:
         """Give the options of `python -m engine convert`."""

@@ -70,6 +70,10 @@ def _arguments(context: click.Context) -> Callable[[str], Sequence[str]]:
                 value = (value / f"{shape}{KINDS[name]}").resolve()
             elif name == "queries":
                 value = _samples_of(value, shape)
+            elif name == "start":
+                value = value.resolve() / f"{shape}.safetensors"
+                if not value.is_file():
+                    continue  # a shape that was not there before
             arguments += [flag] if value is None else [flag, str(value)]
         return arguments
 

@@ -38,13 +38,13 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--fourier": {"type": int, "help": "Encode places by so many random Fourier features."},
     "--fourier-scale": {"type": float, "help": "Their cycles in a unit of length; 1 by default."},
     "--optimizer": {"type": click.Choice(["soap", "adam"]), "help": "SOAP by default."},
-    "--learning-rate": {"type": float, "help": "0.02 by default, of Adam 0.001."},
+    "--learning-rate": {"type": float, "help": "As the preset's by default, of Adam 0.001."},
     "--schedule": {
         "type": click.Choice(["cosine", "constant", "exponential", "plateau"]),
         "help": "Of the learning rate: warm-up and cosine by default; a plateau's falls to 0.8 after 30 epochs "
         "without a better loss, an exponential one to a hundredth.",
     },
-    "--batch": {"type": int, "help": "Samples of a step; 2048 by default."},
+    "--batch": {"type": int, "help": "Samples of a step; as the preset's by default, 1024."},
     "--epochs": {"type": int, "help": "By default as many as give the preset's steps."},
     "--epoch-length": {"type": int, "help": "Samples of an epoch; by default all of them."},
     "--device": {"type": str, "help": "cpu, or one that torch knows, as cuda or cuda:1."},

@@ -14,6 +14,7 @@ from ..fitting.epochs import EpochRecord
 from ..fitting.fit import FitOptions, FitState, fit
 from ..fitting.fitted_weights import neural_weights
 from ..fitting.sample_sources import ShapeSource
+from ..fitting.warm_start import warm_run
 from ..ground_truth.mesh import Mesh
 from ..ground_truth.sign_doctor import Diagnosis
 from ..ground_truth.surface_sampler import SurfaceSampler
@@ -21,7 +22,7 @@ from ..measuring.field_errors import measure_errors
 from ..network.parameters import initial_parameters
 from ..protocol.weights import Architecture, NeuralWeights, Source
 from ..tracing.network_values import NetworkValues
-from .aims import empty, shortfalls
+from .aims import collapsed, empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good
 from .network_search import LadderSearch, best_within
@@ -61,15 +62,26 @@ class FitJob:
             first = best_within(options.fit, options.num_bytes, self._file_bytes, self._short_fit)
             best, attempts = fit_until_good(first, self._fit_and_measure, may_grow=False)
         else:
-            best, attempts = fit_until_good(
-                options.fit, self._fit_and_measure, may_grow=options.may_grow, quick=options.quick
-            )
+            best, attempts = self._preset_fits()
         if empty(best.errors):
             raise FitError(
                 f"{self._source.name} could not be fitted: {len(attempts)} networks with different seeds came out "
                 "empty. Try a wider network or the preset fine."
             )
         return best, attempts
+
+    def _preset_fits(self) -> tuple[Attempt, list[Attempt]]:
+        """Begin with the old weights where there are some, and with random ones where that did not do."""
+        options, before = self._options, list[Attempt]()
+        if options.start is not None:
+            run = warm_run(options.fit, options.start, self._truth.mesh.unit_from_object)
+            best, before = fit_until_good(run, self._fit_and_measure, may_grow=False, most_tries=1)
+            if not best.missed or (options.quick and not collapsed(best.errors)):
+                return best, before
+        best, attempts = fit_until_good(
+            options.fit, self._fit_and_measure, may_grow=options.may_grow, quick=options.quick
+        )
+        return min([*before, best], key=lambda attempt: attempt.badness), [*before, *attempts]
 
     def _tolerance(self) -> float | None:
         if self._options.tolerance_object is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import OptionError
 from ..fitting.fit import FitOptions
 from ..fitting.training_options import TrainingOutputs
+from ..protocol.weights import NeuralWeights
 from .precision import Precision
 
 
@@ -30,6 +31,9 @@ class ConvertOptions:
     tolerance_object: float | None = None  # the same in object units
     num_bytes: int | None = None  # of the weights file: fit the best network within
     outputs: TrainingOutputs = field(default_factory=TrainingOutputs)  # of a run in epochs
+    start: NeuralWeights | None = (
+        None  # of the shape before it changed: begin with them, and take fewer steps
+    )
     reconstruct: int | None = None  # cells a side: write the zero set as NAME.ply beside the weights, too
 
     def __post_init__(self) -> None:
@@ -41,4 +45,8 @@ class ConvertOptions:
         if asked and self.fit.training is not None:
             raise OptionError(
                 "A tolerance or a number of bytes chooses the run: leave out its training settings."
+            )
+        if self.start is not None and (asked or self.fit.training is not None):
+            raise OptionError(
+                "A run that begins with old weights is a preset's: leave out tolerance, bytes and training settings."
             )

@@ -15,8 +15,10 @@ from ..fitting.fit import FitOptions
 from ..fitting.hard_samples import HardOptions
 from ..fitting.losses import LossOptions
 from ..fitting.training_settings import with_training
+from ..fitting.warm_start import check_start
+from ..formats.weights_files import load_weights
 from ..network.parameters import GAINS
-from ..protocol.weights import Architecture
+from ..protocol.weights import Activation, Architecture, NeuralWeights
 from .options import ConvertOptions
 from .precision import Precision
 
@@ -44,7 +46,7 @@ PRESETS: dict[str, FitOptions] = {
     ),
     "fine": FitOptions(
         architecture=replace(SMOOTH, width=64),
-        num_steps=72000,
+        num_steps=64000,
         batch_size=1024,
         num_samples=1 << 22,
         learning_rate=1.4e-2,
@@ -71,6 +73,7 @@ def convert_options(
     tolerance: float | None = None,
     tolerance_object: float | None = None,
     num_bytes: int | None = None,
+    start: Path | None = None,
     reconstruct: int | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> ConvertOptions:
@@ -78,6 +81,7 @@ def convert_options(
 
     A tolerance (mean surface error, in unit space or in object units) or a number of bytes chooses the network, which
     is then not to be named by width or depth. `training` holds settings of `training_settings`.
+    `start` names weights to begin with, whose network is then the one that is fitted.
 
     Raises:
         OptionError: A setting is out of its range.
@@ -87,6 +91,9 @@ def convert_options(
     asked = (tolerance, tolerance_object, num_bytes)
     _check(preset, activation, samples, seed, sized and any(one is not None for one in asked))
     base = PRESETS[preset]
+    old = None if start is None else _old_network(start, width, depth, activation)
+    if old is not None:
+        width, depth, activation = _named(old.architecture)
     changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
@@ -97,6 +104,7 @@ def convert_options(
         fit=run.fit,
         outputs=run.outputs,
         reconstruct=reconstruct,
+        start=old,
         preset=preset,
         output=output,
         report=report,
@@ -109,6 +117,23 @@ def convert_options(
         tolerance_object=tolerance_object,
         num_bytes=num_bytes,
     )
+
+
+def _old_network(path: Path, width: int | None, depth: int | None, activation: str | None) -> NeuralWeights:
+    old = load_weights(path)
+    check_start(old)
+    for name, asked, there in zip(
+        ("width", "depth", "activation"), (width, depth, activation), _named(old.architecture)
+    ):
+        if asked is not None and asked != there:
+            raise OptionError(
+                f"{path.name} holds a network of {name} {there}, not {asked}. Leave out the {name}, or the start."
+            )
+    return old
+
+
+def _named(architecture: Architecture) -> tuple[int, int, Activation]:
+    return architecture.width, architecture.depth, architecture.activation
 
 
 def _check(preset: str, activation: str | None, samples: int | None, seed: int, sized_twice: bool) -> None:

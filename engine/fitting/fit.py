@@ -59,6 +59,7 @@ class FitOptions:
     soap: SoapOptions = field(default_factory=SoapOptions)
     device: str = "cpu"  # or one that torch knows
     training: TrainingOptions | None = None  # a run in epochs instead of `fit`
+    start: FloatArray | None = field(default=None, compare=False)  # parameters; random ones by default
 
     def __post_init__(self) -> None:
         arch = self.architecture
@@ -121,6 +122,8 @@ def learning_rate(step: int, options: FitOptions) -> float:
 
 def start_of(options: FitOptions) -> FloatArray:
     """Give the parameters that a run begins with."""
+    if options.start is not None:
+        return options.start
     return initial_parameters(options.architecture, options.seed, options.first_factor)
 
 
