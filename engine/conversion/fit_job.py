@@ -22,7 +22,7 @@ from ..measuring.field_errors import measure_errors
 from ..network.parameters import initial_parameters
 from ..protocol.weights import Architecture, NeuralWeights, Source
 from ..tracing.network_values import NetworkValues
-from .aims import collapsed, empty, shortfalls
+from .aims import empty, shortfalls
 from .announcer import FIT_ENDS, Announcer, save_result
 from .attempts import MOST_TRIES, SEED_STEP, Attempt, fit_until_good
 from .network_search import LadderSearch, best_within
@@ -76,7 +76,7 @@ class FitJob:
         if options.start is not None:
             run = warm_run(options.fit, options.start, self._truth.mesh.unit_from_object)
             best, before = fit_until_good(run, self._fit_and_measure, may_grow=False, most_tries=1)
-            if not best.missed or (options.quick and not collapsed(best.errors)):
+            if not best.missed:
                 return best, before
         best, attempts = fit_until_good(
             options.fit, self._fit_and_measure, may_grow=options.may_grow, quick=options.quick

@@ -42,9 +42,10 @@ def test_the_old_field_is_taken_into_the_new_space():
     to_new = np.diag([1.7, 1.7, 1.7, 1.0])
     to_new[:3, 3] = 0.2, -0.1, 0.05
     matrices, biases = split_parameters(moved(network, to_new), network.architecture)
-    points = np.random.default_rng(0).uniform(-1.0, 1.0, (500, 3))  # of the object's space
+    here = np.random.default_rng(0).uniform(-1.0, 1.0, (500, 3))
+    points = (here - to_new[:3, 3]) @ np.linalg.inv(to_new[:3, :3]).T  # of the object's space
     there = points @ network.unit_from_object[:3, :3].T + network.unit_from_object[:3, 3]
-    here = points @ to_new[:3, :3].T + to_new[:3, 3]
+    assert np.abs(there).max() < 1.0
     scale = network.unit_from_object[0, 0] / to_new[0, 0]
     new = NeuralWeights(description=network.description, weights=matrices, biases=biases)
     assert np.abs(Field(new).value(here) - Field(network).value(there) / scale).max() < 1e-5
