@@ -53,7 +53,7 @@ class ConversionSettings:
 
     def goes_on_from(self, report: Mapping[str, Any]) -> bool:
         """Whether a run with these settings can begin with the network that a conversion's report is of."""
-        asked = (self.tolerance_object, self.num_bytes, self.samples, self.frames)
+        asked = (self.tolerance_object, self.num_bytes, self.frames)
         if not self.warm_start or any(one is not None for one in asked):
             return False
         there = report.get("architecture", {})
