@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -14,7 +15,12 @@ from .certified_cells import CertifiedCells, can_certify
 from .packed_grid import PackedGrid, with_values
 from .step_grid import sampled_step_grid
 
+log = logging.getLogger(__name__)
+
 FloatArray = npt.NDArray[np.floating[Any]]
+
+LOOSEST = 16.0  # a proof whose bounds are so many times the gradients seen costs more steps than it saves
+NUM_COMPARED = 2000  # cells
 
 
 class SteppedTracer(ABC):
@@ -30,7 +36,7 @@ class SteppedTracer(ABC):
     def _begin(self, grid_resolution: int) -> None:
         """Take the certified grid if it was proven earlier, else sample one of so many cells a side."""
         cells = load_cells(self._weights) if self._provable else None
-        if cells is not None:
+        if cells is not None and self._is_worth_having(cells):
             self._use("certified", cells.packed())
         else:
             self._use(
@@ -58,13 +64,33 @@ class SteppedTracer(ABC):
 
     @property
     def provable(self) -> NeuralWeights | None:
-        """The network, unless it is very large or changes with time: then it stays sampled."""
+        """The network, unless it is very large, changes with time or was proven to no use: then it stays sampled."""
         return self._weights if self._provable else None
 
     def adopt(self, cells: CertifiedCells) -> None:
-        """Use what was proven about this very network from now on, and keep it on disk."""
+        """Keep on disk what was proven about this very network, and use it from now on where it is worth having."""
         save_cells(self._weights, cells)
-        self._use("certified", cells.packed())
+        if self._is_worth_having(cells):
+            self._use("certified", cells.packed())
+
+    def _is_worth_having(self, cells: CertifiedCells) -> bool:
+        """Compare bounds with the gradients at cells' centres; where they are far off, nobody is to prove this again.
+
+        Bounds on networks wider than the default's can be thousands of times too high, and so the steps too short.
+        """
+        places = np.argwhere(cells.reachable)
+        some = np.arange(0, len(places), max(1, len(places) // NUM_COMPARED))
+        centres = (2.0 * places[some] + 1.0) / len(cells.reachable) - 1.0
+        seen = np.linalg.norm(self.gradient_parallel(centres).astype(np.float64), axis=1)
+        seen = np.maximum(seen, 1.0)  # as of a distance: in a kink the centre's may be zero
+        with np.errstate(over="ignore"):
+            low, high = cells.gradient[some, :3], cells.gradient[some, 3:]
+            proven = np.linalg.norm(np.maximum(np.abs(low), np.abs(high)).astype(np.float64), axis=1)
+        loose = int((proven > LOOSEST * seen).sum())
+        self._provable = 2 * loose <= len(some)
+        if not self._provable:
+            log.info("bounds on %d of %d cells are loose: steps stay sampled", loose, len(some))
+        return self._provable
 
     @abstractmethod
     def value_parallel(self, points: FloatArray) -> FloatArray:

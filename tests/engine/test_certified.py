@@ -271,6 +271,19 @@ def small_cells(seed=0):
     return CertifiedCells(reachable, gradient, 1e-4, 1e-6)
 
 
+@pytest.mark.parametrize(("steepest", "bound"), [(2.0, "certified"), (1e3, "sampled"), (np.inf, "sampled")])
+def test_a_proof_is_used_where_its_bounds_are_near_the_gradients_seen(steepest, bound):
+    weights = octahedron()
+    cells = certified_cells(weights)
+    loose = np.tile(np.float32([-steepest] * 3 + [steepest] * 3), (len(cells.gradient), 1))
+    cells = dataclasses.replace(cells, gradient=loose, open_parts=None, part_gradient=None)
+    tracer = CpuTracer(weights)
+    tracer.adopt(cells)
+    assert tracer.bound == bound
+    assert (tracer.provable is None) == (bound == "sampled"), "it would be proven over and over"
+    assert CpuTracer(weights).bound == bound, "as it is on disk now"
+
+
 def test_parts_come_back_from_the_file_and_are_found_where_they_were():
     rng, cells = np.random.default_rng(4), small_cells()
     open_parts = rng.random((len(cells.gradient), 64)) < 0.3

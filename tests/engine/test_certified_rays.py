@@ -132,7 +132,7 @@ def test_certified_empty_zero_set_is_missed_without_an_evaluation():
 def test_random_and_huge_weights_end_and_hit_sign_changes(scale):
     weights = random_network(width=8, depth=2, scale=scale, seed=4, activation="gelu")
     tracer, field = CpuTracer(weights), Field(weights)
-    assert tracer.certify()
+    assert tracer.certify() == (scale < 2.0), "bounds on the huge ones are too loose to be of use"
     origins, directions = mixed_rays(field, 300, seed=2)
     t_hit = tracer.trace(origins, directions, np.zeros(300), np.full(300, 9.0))
     hit = np.isfinite(t_hit)
