@@ -98,7 +98,8 @@ def convert_options(
     architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
     fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
     if architecture.activation != base.architecture.activation:
-        fit = replace(fit, learning_rate=FitOptions().learning_rate)  # the preset's own suits its activation
+        usual = FitOptions()  # the preset's own suit its activation
+        fit = replace(fit, learning_rate=usual.learning_rate, first_factor=usual.first_factor)
     run = with_training(fit, {"samples": samples, **(training or {})})
     return ConvertOptions(
         fit=run.fit,

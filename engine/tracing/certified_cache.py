@@ -24,7 +24,7 @@ from .certified_cells import CertifiedCells, can_certify
 
 log = logging.getLogger(__name__)
 
-HEADER = b"neural implicit cells 3\n"  # another number when the mathematics or the layout changes
+HEADER = b"neural implicit cells 4\n"  # another number when the mathematics or the layout changes
 MOST_BYTES = 256 << 20
 DIGEST_SIZE = 32
 

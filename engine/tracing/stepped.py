@@ -36,7 +36,8 @@ class SteppedTracer(ABC):
     def _begin(self, grid_resolution: int) -> None:
         """Take the certified grid if it was proven earlier, else sample one of so many cells a side."""
         cells = load_cells(self._weights) if self._provable else None
-        if cells is not None and self._is_worth_having(cells):
+        self._provable = self._provable and (cells is None or self._is_worth_having(cells))
+        if cells is not None and self._provable:
             self._use("certified", cells.packed())
         else:
             self._use(
@@ -70,11 +71,12 @@ class SteppedTracer(ABC):
     def adopt(self, cells: CertifiedCells) -> None:
         """Keep on disk what was proven about this very network, and use it from now on where it is worth having."""
         save_cells(self._weights, cells)
-        if self._is_worth_having(cells):
+        self._provable = self._is_worth_having(cells)  # else nobody is to prove it again
+        if self._provable:
             self._use("certified", cells.packed())
 
     def _is_worth_having(self, cells: CertifiedCells) -> bool:
-        """Compare bounds with the gradients at cells' centres; where they are far off, nobody is to prove this again.
+        """Whether bounds are near the gradients at cells' centres.
 
         Bounds on networks wider than the default's can be thousands of times too high, and so the steps too short.
         """
@@ -87,10 +89,8 @@ class SteppedTracer(ABC):
             low, high = cells.gradient[some, :3], cells.gradient[some, 3:]
             proven = np.linalg.norm(np.maximum(np.abs(low), np.abs(high)).astype(np.float64), axis=1)
         loose = int((proven > LOOSEST * seen).sum())
-        self._provable = 2 * loose <= len(some)
-        if not self._provable:
-            log.info("bounds on %d of %d cells are loose: steps stay sampled", loose, len(some))
-        return self._provable
+        log.info("bounds on %d of %d cells are loose", loose, len(some))
+        return 2 * loose <= len(some)
 
     @abstractmethod
     def value_parallel(self, points: FloatArray) -> FloatArray:

@@ -128,13 +128,17 @@ def plot(figures: dict[str, dict[str, list[tuple[float, float]]]], path: Path) -
     figure, all_axes = pyplot.subplots(1, len(figures), figsize=(5.2 * len(figures), 4.2), squeeze=False)
     for axes, (name, both) in zip(all_axes[0], figures.items()):
         axes.loglog(
-            *zip(*both["paper"]), "s-", color="#888", ms=4, label="the paper's recipe: Adam, its samples"
+            *zip(*both["paper"]),
+            "s-",
+            color="#888",
+            ms=4,
+            label=f"the paper's recipe: Adam, {RECIPE_SAMPLES:,} of its samples",
         )
         axes.loglog(*zip(*both["ours"]), "o-", color="#c33", ms=4, label="ours: one fit a point")
         axes.set(title=name, xlabel="seconds, ground truth included", ylabel="mean surface error, unit space")
         axes.grid(True, which="both", alpha=0.25)
-        axes.legend()
-    figure.tight_layout()
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=2, frameon=False)
+    figure.tight_layout(rect=(0.0, 0.07, 1.0, 1.0))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
