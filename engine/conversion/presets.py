@@ -94,12 +94,8 @@ def convert_options(
     old = None if start is None else _old_network(start, width, depth, activation)
     if old is not None:
         width, depth, activation = _named(old.architecture)
-    changes: dict[str, Any] = {"width": width, "depth": depth, "activation": activation}
-    architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
-    fit = replace(base, architecture=architecture, seed=seed, num_samples=samples or base.num_samples)
-    if architecture.activation != base.architecture.activation:
-        usual = FitOptions()  # the preset's own suit its activation
-        fit = replace(fit, learning_rate=usual.learning_rate, first_factor=usual.first_factor)
+    seeded = replace(base, seed=seed, num_samples=samples or base.num_samples)
+    fit = _of_network(seeded, {"width": width, "depth": depth, "activation": activation})
     run = with_training(fit, {"samples": samples, **(training or {})})
     return ConvertOptions(
         fit=run.fit,
@@ -117,6 +113,17 @@ def convert_options(
         tolerance=tolerance,
         tolerance_object=tolerance_object,
         num_bytes=num_bytes,
+    )
+
+
+def _of_network(base: FitOptions, changes: Mapping[str, Any]) -> FitOptions:
+    """Give the fit with the changes of its network that are not None."""
+    architecture = replace(base.architecture, **{k: v for k, v in changes.items() if v is not None})
+    if architecture.activation == base.architecture.activation:
+        return replace(base, architecture=architecture)
+    usual = FitOptions()  # the preset's own suit its activation
+    return replace(
+        base, architecture=architecture, learning_rate=usual.learning_rate, first_factor=usual.first_factor
     )
 
 
