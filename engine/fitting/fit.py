@@ -145,7 +145,7 @@ def _train(
     for step in range(options.num_steps):
         batch = batches.take(step, partial(report, state))
         if hard.due(step):
-            hard.find(batches.chunks, trainer.errors)
+            hard.find(batches.chunks, trainer.errors, pool.distances)
         trainer.step(hard.mixed_into(batch), learning_rate(step, options))
         if step % REPORT_INTERVAL == 0 or step + 1 == options.num_steps:
             error = running_error(state.error, _latest(trainer, batch))

@@ -1,7 +1,7 @@
 """Samples far from the surface that the network gets most wrong: looked for a few times a fit, and trained on more.
 
 The creases of the distance field, midway between parts of the surface, are where a mean loss forgets a small network's
-error. They lie in little volume, so uniform samples seldom fall there.
+error. They lie in little volume, so uniform samples seldom fall there, and new ones are made around those that are found.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ class HardOptions:
 
     share: float = 0.2  # of each batch
     num_searches: int = 30  # in a fit
-    farther_than: float = 0.05  # from the surface: nearer samples are many as it is
+    farther_than: float = 0.015  # from the surface: nearer samples are many as it is
     least_error: float = 0.01
     fewest: int = 8000  # where more are found the worst quarter is kept, but not fewer than this
+    copies: int = (
+        7  # of the worst eighth of these, moved and with exact distances, in the place of the others
+    )
+    moved_by: float = 0.04  # deviation along each axis
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.share < 1.0 or self.num_searches < 0 or self.fewest < 1:
+        if not 0.0 <= self.share < 1.0 or self.num_searches < 0 or self.fewest < 1 or self.copies < 0:
             raise OptionError("Hard samples are a share from 0 to 1 of a batch, and at least one.")
 
 
@@ -46,15 +50,41 @@ class HardSamples:
         """Whether to look again before this step."""
         return self._interval > 0 and step > 0 and step % self._interval == 0
 
-    def find(self, chunks: list[FloatArray], errors_of: Callable[[FloatArray], FloatArray]) -> None:
-        """Look through samples (N, inputs + 2) of each chunk with a function to |f - d| (N,)."""
+    def find(
+        self,
+        chunks: list[FloatArray],
+        errors_of: Callable[[FloatArray], FloatArray],
+        distances_of: Callable[[FloatArray, FloatArray], FloatArray] | None = None,
+    ) -> None:
+        """Look for what is hard.
+
+        Args:
+            chunks: Samples (N, inputs + 2) to look through.
+            errors_of: Gives |f - d| (N,) of samples.
+            distances_of: Gives exact distances (N,) of points (N, 3), with bounds (N,) of their size; without it there
+                are no new samples.
+        """
         options = self._options
         far = np.concatenate([chunk[np.abs(chunk[:, -2]) > options.farther_than] for chunk in chunks])
         errors = errors_of(far)
         hard = int((errors > options.least_error).sum())
         kept = hard if hard <= options.fewest else max(options.fewest, hard // 4)
         worst = np.argsort(-errors, kind="stable")[:kept]
-        self._found = far[self._rng.permutation(worst)]
+        found = far[worst]
+        if distances_of is not None:
+            found = self._with_copies(found[: max(1, len(found) // (1 + options.copies))], distances_of)
+        self._found = found[self._rng.permutation(len(found))]
+
+    def _with_copies(
+        self, worst: FloatArray, distances_of: Callable[[FloatArray, FloatArray], FloatArray]
+    ) -> FloatArray:
+        """Give samples (N, 5) and others around each: between the few of a pool an error has room to hide."""
+        copies = np.repeat(worst, self._options.copies, axis=0)
+        moves = (self._rng.standard_normal((len(copies), 3)) * self._options.moved_by).astype(np.float32)
+        copies[:, :3] = np.clip(copies[:, :3] + moves, -1.0, 1.0)
+        farthest = np.abs(copies[:, 3]) + np.linalg.norm(moves, axis=1)
+        copies[:, 3] = distances_of(copies[:, :3], farthest)
+        return np.concatenate([worst, copies])
 
     def mixed_into(self, batch: FloatArray) -> FloatArray:
         """Give a batch (N, 5) whose last samples are hard ones, where there are enough."""

@@ -101,6 +101,10 @@ class SamplePool:
             except TimeoutError:
                 waiting()
 
+    def distances(self, points: FloatArray, farthest: FloatArray) -> FloatArray:
+        """Give exact distances (N,) of points (N, 3) in [-1, 1]^3, with bounds (N,) of their size."""
+        return self._truth.signed_distance(points, farthest + (self._truth.half_thickness + REACH_SLACK))
+
     def close(self) -> None:
         """Stop making chunks."""
         self._closed.set()

@@ -215,3 +215,20 @@ def test_hard_samples_are_the_worst_far_ones_and_end_a_batch():
     mixed = hard.mixed_into(batch)
     assert len(mixed) == 12 and not mixed[:9].any()
     assert set(mixed[9:, 0]) <= set(range(35, 40))  # the worst quarter of the twenty
+
+
+def test_around_hard_samples_there_are_new_ones_with_exact_distances():
+    truth = SurfaceDistance(unit(sphere()), "winding")
+    pool = SamplePool(truth, SamplingOptions(), num_chunks=1, chunk_size=4096, seed=0)
+    chunk = pool.chunk(0, lambda: None)
+    hard = HardSamples(HardOptions(share=0.25, num_searches=1, fewest=80), num_steps=10, seed=0)
+    hard.find([chunk], lambda samples: samples[:, 0], pool.distances)  # the farther along x the worse
+    found = hard.state()[1]
+    pool.close()
+    worst = chunk[np.abs(chunk[:, 3]) > HardOptions().farther_than]
+    kept = (found[:, None, :3] == chunk[None, :, :3]).all(axis=2).any(axis=1)
+    assert 0 < kept.sum() == len(found) // 8
+    np.testing.assert_array_equal(np.sort(found[kept, 0]), np.sort(worst[:, 0])[-kept.sum() :])
+    gaps = np.linalg.norm(found[~kept, None, :3] - found[None, kept, :3], axis=2).min(axis=1)
+    assert gaps.min() > 0.0 and gaps.max() < 0.3 and np.abs(found[:, :3]).max() <= 1.0
+    np.testing.assert_allclose(found[:, 3], truth.signed_distance(found[:, :3]), atol=1e-6)
