@@ -25,7 +25,8 @@ from .precision import Precision
 SMALLEST_SAMPLES = 10_000
 # as accurate as gelu, as cheap as relu, without facets in the shading, and exactly linear where a unit is decided
 SMOOTH = Architecture(activation="hard_gelu")
-FEW_HARD = HardOptions(share=0.05, num_searches=6)  # a short run has first to find the surface
+# a short run has first to find the surface
+FEW_HARD = HardOptions(share=0.05, num_searches=6, farther_than=0.05, copies=0)
 PRESETS: dict[str, FitOptions] = {
     "draft": FitOptions(
         architecture=SMOOTH,
