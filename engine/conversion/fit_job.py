@@ -93,7 +93,9 @@ class FitJob:
         search = LadderSearch(self._options.fit, tolerance, self._short_fit)
         tried: list[tuple[Attempt, list[Attempt]]] = []
         while (run := search.next()) is not None:
-            tried.append(fit_until_good(run, self._fit_and_measure, may_grow=False, tolerance=tolerance))
+            tried.append(
+                fit_until_good(run, self._fit_and_measure, may_grow=False, tolerance=tolerance, quick=True)
+            )  # the next rung is a better try than another seed
             search.tell(run.architecture, tried[-1][0].errors["surface_mean"])
         good = [one for one in tried if not one[0].missed]
         if good:

@@ -2,8 +2,8 @@
 
 Networks are compared by short fits first. Errors fall about as a power of the number of parameters, so for an error
 the ladder is entered where the short fits say, the full fit there says how much a full one gains over a short one,
-and from then on the next rung is where the error should just be met, until a rung meets it and the one below does
-not. For a size, the largest networks that fit in it have a knock-out over short fits of doubling length.
+and from then on the next rung is where the error should just be met, by what full fits have said on either side,
+until a rung was seen to meet it and the one below not to. For a size, the largest networks that fit in it have a knock-out over short fits of doubling length.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ SHORT_SHARE = 0.1  # of a full run's steps
 SHORTEST = 100  # steps
 FIRST_GAIN = 0.5  # error of a full fit over that of a short one, before one was made
 USUAL_SLOPE = -0.7  # of log error over log parameters, where short fits do not tell
-MOST_FULL_FITS = 4
+LEAST_SLOPE = -0.1
+MOST_FULL_FITS = 5
 WIDTHS, DEPTHS = range(4, 68, 4), range(2, 11)  # of the networks that compete for a size
 SMALLEST_RIVAL = 0.8  # of the parameters that fit into the size
 NUM_RIVALS = 4
@@ -53,7 +54,7 @@ class LadderSearch:
         errors = [short_fit(replace(shorter, architecture=self._rungs[k])) for k in probes]
         self._slope, at_nil = np.polyfit(self._sizes[probes], np.log(errors), 1)
         self._level = float(at_nil) + math.log(FIRST_GAIN)
-        if not self._slope < -0.1:  # noise, or nothing that a network of this ladder can hold
+        if not self._slope < LEAST_SLOPE:  # noise, or nothing that a network of this ladder can hold
             self._slope = USUAL_SLOPE
             self._level = float(np.mean(np.log(errors) - self._slope * self._sizes[probes])) + math.log(
                 FIRST_GAIN
@@ -66,17 +67,25 @@ class LadderSearch:
         low, high = max(fails, default=-1) + 1, min(meets, default=len(self._rungs)) - 1
         if low > high or len(self._full) == MOST_FULL_FITS:
             return None
+        if meets and fails:
+            self._slope = min(self._slope_between(max(fails), min(meets)), LEAST_SLOPE)
+            self._level = self._level_through(min(meets))
         wanted = (math.log(self._tolerance) - self._level) / self._slope
         rung = int(np.searchsorted(self._sizes, wanted))
-        if meets and rung > high:
-            return None  # the one below should miss it
         return replace(self._first, architecture=self._rungs[min(max(rung, low), high)])
+
+    def _level_through(self, rung: int) -> float:
+        return math.log(self._full[rung]) - self._slope * float(self._sizes[rung])
+
+    def _slope_between(self, one: int, other: int) -> float:
+        gain = math.log(self._full[other]) - math.log(self._full[one])
+        return gain / float(self._sizes[other] - self._sizes[one])
 
     def tell(self, architecture: Architecture, error: float) -> None:
         """Take in the error of a full fit."""
         rung = self._rungs.index(architecture)
         self._full[rung] = error
-        self._level = math.log(error) - self._slope * float(self._sizes[rung])
+        self._level = self._level_through(rung)
         log.info("%d x %d: %.2e of %.2e", architecture.depth, architecture.width, error, self._tolerance)
 
 

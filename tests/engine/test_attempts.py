@@ -132,6 +132,23 @@ def test_the_ladder_ends_at_the_smallest_network_that_meets_the_tolerance(tolera
     rungs = [replace(RUN.architecture, width=w, depth=d) for w, d in LADDER]
     smallest = next(rung for rung in rungs if law(replace(RUN, architecture=rung)) <= tolerance)
     assert smallest in tried and len(tried) <= 4
+    below = rungs[max(rungs.index(smallest) - 1, 0)]
+    assert below in tried or below == smallest
+
+
+def test_a_ladder_whose_short_fits_mislead_is_climbed_to_its_smallest_all_the_same():
+    """Full fits gain far more where the network is large than the short ones said."""
+
+    def full(run):
+        return 8.0 * run.architecture.num_parameters() ** -1.2
+
+    search, tried = LadderSearch(RUN, 0.0012, lambda run: run.architecture.num_parameters() ** -0.4), {}
+    while (run := search.next()) is not None:
+        tried[run.architecture] = full(run)
+        search.tell(run.architecture, tried[run.architecture])
+    rungs = [replace(RUN.architecture, width=w, depth=d) for w, d in LADDER]
+    smallest = next(k for k, rung in enumerate(rungs) if full(replace(RUN, architecture=rung)) <= 0.0012)
+    assert {rungs[smallest], rungs[smallest - 1]} <= set(tried)
 
 
 def test_a_tolerance_that_nothing_meets_ends_at_the_largest():
