@@ -75,7 +75,7 @@ class LadderSearch:
         return replace(self._first, architecture=self._rungs[min(max(rung, low), high)])
 
     def _level_through(self, rung: int) -> float:
-        return math.log(self._full[rung]) - self._slope * float(self._sizes[rung])
+        return float(math.log(self._full[rung]) - self._slope * self._sizes[rung])
 
     def _slope_between(self, one: int, other: int) -> float:
         gain = math.log(self._full[other]) - math.log(self._full[one])
