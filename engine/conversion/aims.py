@@ -48,7 +48,7 @@ def shortfalls(errors: dict[str, float], tolerance: float | None = None) -> list
         found.append(Shortfall(name="floating_parts", text=text, by=errors["floating_parts"]))
     if tolerance is not None and errors["surface_mean"] > tolerance:
         text = (
-            f"The mean surface error is {errors['surface_mean']:.2g}, not {tolerance:.2g} (unit space). "
+            f"The mean surface error is {errors['surface_mean']:.4g}, not {tolerance:.4g} (unit space). "
             "Use a preset that trains longer, or a larger tolerance."
         )
         by = errors["surface_mean"] / tolerance - 1.0
