@@ -6,6 +6,7 @@ evaluated.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -27,6 +28,10 @@ def export_material(material: bpy.types.Material | None) -> Material:
     """Give the shaded part of a material; without one, Blender's default grey."""
     if material is None:
         return Material()
+    return dataclasses.replace(_shaded(material), pass_index=material.pass_index)
+
+
+def _shaded(material: bpy.types.Material) -> Material:
     surface = surface_node(material.node_tree) if material.use_nodes else None
     if surface is None:
         color = material.diffuse_color

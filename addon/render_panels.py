@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import bpy
 
+from .final_request import PASSES
+
 ENGINE = "NEURAL_IMPLICIT"
 GENERIC = "BLENDER_RENDER"  # marks Blender's panels that every engine may show
 EEVEE_PANELS = {  # EEVEE's, of settings that we read
@@ -79,8 +81,8 @@ class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a switch for each pass."""
         column = self.column()
-        for name in ("use_pass_combined", "use_pass_z", "use_pass_normal", "use_pass_object_index"):
-            column.prop(context.view_layer, name)
+        for each in PASSES:
+            column.prop(context.view_layer, each.switch)
 
 
 CLASSES = (NEURAL_IMPLICIT_PT_sampling, NEURAL_IMPLICIT_PT_film, NEURAL_IMPLICIT_PT_passes)

@@ -37,6 +37,7 @@ class Material:
     emission: Vector = (0.0, 0.0, 0.0)  # colour times strength
     alpha: float = 1.0
     holdout: bool = False  # hides what is behind it and leaves a hole in the picture, colour and alpha 0
+    pass_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,9 @@ class Camera:
     panorama: Panorama | None = None  # then `clip_from_view` and the lens do not count
 
 
-PlaneName = Literal["combined", "depth", "view_z", "normal", "position", "object_id", "pass_index"]
+PlaneName = Literal[
+    "combined", "depth", "view_z", "normal", "position", "object_id", "pass_index", "material_index"
+]
 
 PLANE_CHANNELS: dict[str, int] = {
     "combined": 4,  # scene-linear, premultiplied
@@ -157,5 +160,6 @@ PLANE_CHANNELS: dict[str, int] = {
     "normal": 3,  # world space; 0 where nothing was hit
     "position": 3,  # world space; 0 where nothing was hit
     "object_id": 1,  # of the first sample; 0 where nothing was hit
-    "pass_index": 1,
+    "pass_index": 1,  # of the object
+    "material_index": 1,  # pass index of the material
 }

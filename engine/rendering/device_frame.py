@@ -5,7 +5,7 @@ instances; normals; and for each light and for the world rays towards it, cast a
 The picture is the CPU's: the same rays, sample patterns, materials and lights. Surfaces that let light through, and
 shaders other than lights, are drawn by the renderer with the GPU as its tracer.
 
-A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 56 bytes a pixel. Where these
+A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 60 bytes a pixel. Where these
 do not fit, each tile has sums of its own and the picture is put together on the host.
 """
 

@@ -50,6 +50,7 @@ class MaterialTable:
         self.alpha = np.array(alpha, np.float32)
         self.opacity = np.clip([m.alpha for m in chosen], 0.0, 1.0).astype(np.float32)
         self.opaque = bool((self.opacity == 1.0).all())
+        self.pass_indices = np.array([m.pass_index for m in chosen], np.float32)
         self.holdout = np.array([m.holdout for m in chosen])
         self.has_holdout = bool(self.holdout.any())
         self.shares = np.array([microfacets.reflected_shares(a, i) for a, i in zip(alpha, ior)])

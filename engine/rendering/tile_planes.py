@@ -47,5 +47,7 @@ def _values(
         return surfaces.normals
     if name == "position":
         return surfaces.points
+    if name == "material_index":
+        return scene.materials.pass_indices[surfaces.materials]
     table = scene.object_ids if name == "object_id" else scene.pass_indices
     return table[surfaces.objects]

@@ -28,7 +28,11 @@ from tests.engine.scene_builder import SceneBuilder, camera_at, placed
 from tests.engine.test_renderer import TRANSFORMS
 
 SIZE = (96, 64)
-PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+PLANES = (
+    *("combined", "depth", "view_z", "normal", "position"),
+    *("object_id", "pass_index", "material_index"),
+)
+EXACT = {"pass_index": 0.0, "material_index": 0.0}
 LIGHTS = {
     "sun": {"type": "SUN", "energy": 2.0, "angle": 0.1},
     "point": {"type": "POINT", "energy": 150.0, "radius": 0.2, "world_from_light": placed(1.5, -2.0, 2.0)},
@@ -108,7 +112,7 @@ def both(
 def check(expected, actual, flips=0.05):
     """Hits agree to 1e-6, so geometry agrees closely; a shadow's edge may fall on either side of a pixel's one sample."""
     ids = expected["object_id"], actual["object_id"]
-    for name, tolerance in {"depth": 1e-5, "view_z": 1e-4, "position": 1e-4, "pass_index": 0.0}.items():
+    for name, tolerance in {"depth": 1e-5, "view_z": 1e-4, "position": 1e-4, **EXACT}.items():
         compare.difference(*ids, expected[name], actual[name], tolerance).check(tolerance, flips)
     inside = (expected["object_id"] > 0)[..., 0] & ~compare.silhouettes(*ids)
     turned = np.abs(expected["normal"] - actual["normal"]).max(axis=2)[inside]
@@ -122,8 +126,8 @@ def check(expected, actual, flips=0.05):
 def everything(builder):
     """Neural and native objects of every kind in one scene."""
     spot, gem = builder.bytes(SPOT.read_bytes()), builder.bytes(octahedron(0.6).to_bytes())
-    gold = builder.material(base_color=(0.9, 0.6, 0.2), metallic=1.0, roughness=0.25)
-    red = builder.material(base_color=(0.8, 0.1, 0.1), roughness=0.4, emission=(0.02, 0.0, 0.0))
+    gold = builder.material(base_color=(0.9, 0.6, 0.2), metallic=1.0, roughness=0.25, pass_index=5)
+    red = builder.material(base_color=(0.8, 0.1, 0.1), roughness=0.4, emission=(0.02, 0.0, 0.0), pass_index=9)
     floor = builder.material(base_color=(0.5, 0.5, 0.55), roughness=0.9, specular=0.2)
     builder.neural(placed(0.0, 0.0, 0.2), weights=spot, material=red)
     builder.neural(
@@ -149,6 +153,7 @@ def test_picture_of_everything_is_the_cpu_renderers(builder, monkeypatch):
     expected, actual = both(builder, monkeypatch, samples=2)
     check(expected, actual)
     assert len(np.unique(expected["object_id"])) == 7
+    assert list(np.unique(expected["material_index"])) == [0, 5, 9]
 
 
 @pytest.mark.parametrize("name", LIGHTS)
