@@ -107,6 +107,13 @@ def _principled(node: bpy.types.Node) -> Material:
     )
 
 
+def base_color_socket(surface: bpy.types.Node) -> bpy.types.NodeSocket | None:
+    """Give the input of a shader that is its base colour; None where it has none."""
+    if surface.type == "EMISSION":
+        return None
+    return surface.inputs.get("Base Color") or surface.inputs.get("Color")
+
+
 def surface_node(tree: bpy.types.NodeTree | None) -> bpy.types.Node | None:
     """Give the node that makes the surface of a material, light or world; None where there is none."""
     output = tree.get_output_node("ALL") if tree is not None else None

@@ -26,10 +26,22 @@ class ArrayBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texture:
+    """A picture on native geometry; its lower left corner is at (0, 0), its upper right one at (1, 1)."""
+
+    picture: ArrayBlob  # (H, W, 3), bottom row first: float32, scene-linear; or uint8
+    is_srgb: bool = True  # how bytes are to be read
+    interpolation: Literal["LINEAR", "CLOSEST"] = "LINEAR"
+    extension: Literal["REPEAT", "EXTEND", "CLIP", "MIRROR"] = "REPEAT"  # beyond the picture
+    picture_from_uv: tuple[float, ...] = (1.0, 0, 0, 0, 1.0, 0)  # (2, 3), row-major
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """The part of a Principled BSDF that the engine shades."""
 
     base_color: Vector = (0.8, 0.8, 0.8)
+    base_texture: Texture | None = None  # in its place, on native geometry that has UV coordinates
     metallic: float = 0.0
     roughness: float = 0.5
     specular: float = 0.5  # Blender's "Specular IOR Level"; 0.5 leaves the index of refraction as it is
@@ -61,6 +73,7 @@ class MeshGeometry:
     triangles: ArrayBlob  # (T, 3) int32
     corner_normals: ArrayBlob | None = None  # (T, 3, 3) float32; None: flat shading
     triangle_materials: ArrayBlob | None = None  # (T,) int32, index into MeshObject.materials; None: all 0
+    corner_uvs: ArrayBlob | None = None  # (T, 3, 2) float32; None: no texture is on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

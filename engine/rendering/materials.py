@@ -16,6 +16,7 @@ from ..errors import SceneError
 from ..protocol.scene import Material
 from ..transforms import Array, orthonormal_basis
 from . import microfacets
+from .textures import TexturePicture
 
 _PI = np.float32(np.pi)
 
@@ -23,8 +24,10 @@ _PI = np.float32(np.pi)
 class MaterialTable:
     """All materials of a scene, as arrays over their index."""
 
-    def __init__(self, materials: tuple[Material, ...]) -> None:
-        """Prepare materials; an empty scene gets the default one.
+    def __init__(
+        self, materials: tuple[Material, ...], textures: tuple[TexturePicture | None, ...] = ()
+    ) -> None:
+        """Prepare materials; an empty scene gets the default one. `textures` are those of base colours, by material.
 
         Raises:
             SceneError: A number is not finite.
@@ -44,6 +47,8 @@ class MaterialTable:
         ior = [_effective_ior(m) for m in chosen]
         alpha = [max(float(np.clip(m.roughness, 0.0, 1.0)) ** 2, microfacets.SMALLEST_ALPHA) for m in chosen]
         self.base_color = np.maximum([m.base_color for m in chosen], 0.0).astype(np.float32)
+        self._textures = [(k, t) for k, t in enumerate(textures) if t is not None]
+        self.has_textures = bool(self._textures)
         self.emission = np.array([m.emission for m in chosen], np.float32)
         self.metallic = metallic.astype(np.float32)
         self.ior = np.array(ior, np.float32)
@@ -59,11 +64,20 @@ class MaterialTable:
     def __len__(self) -> int:
         return len(self.alpha)
 
-    def bsdf(self, index: Array, normal: Array, view: Array) -> Bsdf:
-        """Give what N surface points reflect; `normal` and `view` are unit (N, 3), on one side."""
+    def base_colors(self, index: Array, uvs: Array) -> Array:
+        """Give the base colours (N, 3) of N points by their UV coordinates (N, 2)."""
+        colors = self.base_color[index]
+        for material, texture in self._textures:
+            rows = np.flatnonzero(index == material)
+            if len(rows):
+                colors[rows] = np.maximum(texture.colors(uvs[rows]), 0.0)
+        return colors
+
+    def bsdf(self, index: Array, normal: Array, view: Array, base: Array) -> Bsdf:
+        """Give what N surface points of base colours `base` reflect; `normal` and `view` are unit (N, 3), on one side."""
         cosine_view = np.clip(np.einsum("ni,ni->n", normal, view), 1e-4, 1.0).astype(np.float32)
         white, schlick, dielectric = self._look_up(index, cosine_view)
-        metallic, base = self.metallic[index][:, None], self.base_color[index]
+        metallic = self.metallic[index][:, None]
         at_normal = ((self.ior[index] - 1.0) / (self.ior[index] + 1.0)) ** 2
         lost = ((1.0 - white) / np.maximum(white, 1e-3))[:, None]
         plastic = dielectric[:, None] * (1.0 + at_normal[:, None] * lost)

@@ -24,6 +24,7 @@ from .lights import LightSource, make_light
 from .materials import MaterialTable
 from .native_geometry import NativeGeometry, Triangles
 from .neural_geometry import NeuralGeometry, NeuralInstance
+from .textures import TexturePicture
 from .triangle_table import TriangleTable
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,19 @@ class SceneCache:
             ),
         )
 
+    def texture(self, texture: protocol.Texture | None) -> TexturePicture | None:
+        """Give a picture on native geometry, ready to be looked up.
+
+        Raises:
+            SceneError: The blob is missing or damaged, or no picture.
+        """
+        if texture is None:
+            return None
+        picture = self._get(
+            ("picture", texture.picture), lambda: read_array(self._blobs, texture.picture)
+        )  # several materials may share it
+        return TexturePicture(texture, picture)
+
     def _get(self, key: Hashable, load: Callable[[], T]) -> T:
         value: T = self._entries[key][0] if key in self._entries else load()
         self._entries[key] = (value, self._scene)
@@ -144,7 +158,8 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     if not all(math.isfinite(time) for time in times):
         raise SceneError("The scene's time is not finite; check its frame rate.")
     cache.begin_scene(scene.time)
-    materials = MaterialTable(scene.materials)
+    textures = tuple(cache.texture(material.base_texture) for material in scene.materials)
+    materials = MaterialTable(scene.materials, textures)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]
     native = [
         (o, m, g)

@@ -27,7 +27,8 @@ def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: 
         sample: Number of the sample in its pixel.
         seed: Of the sample pattern.
     """
-    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view)
+    base = scene.materials.base_colors(surfaces.materials, surfaces.uvs)
+    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view, base)
     radiance = scene.materials.emission[surfaces.materials].copy()
     for number, light in enumerate(scene.lights):
         square = sample_2d(x, y, sample, 8 + 2 * number, seed)
