@@ -48,3 +48,37 @@ def check_frames(frames):
     assert first[here][:, 0].mean() > 4 * first[here][:, 1].mean()
     assert moved[there][:, 1].mean() > 4 * moved[there][:, 0].mean(), "spot is green"
     assert dark.max() < 0.5 * np.quantile(first, 0.99), "the lamp is out"
+
+
+def frames_of(folder, name):
+    """Give every layer and pass of five frames, under one name each."""
+    frames = []
+    for number in range(1, 6):
+        layers = layers_of(folder / f"{name}_{number:04d}.exr")
+        frames.append({f"{layer}.{k}": v for layer, passes in layers.items() for k, v in passes.items()})
+    return frames
+
+
+def check_equal(animated, stills):
+    """Each frame is its still to the last bit, and no two frames are alike."""
+    for number, (frame, still) in enumerate(zip(animated, stills), start=1):
+        assert frame.keys() == still.keys() and any(name.endswith("Combined") for name in frame)
+        for name in frame:
+            assert np.array_equal(frame[name], still[name]), (number, name)
+    combined = [next(v for k, v in frame.items() if k.endswith("Combined")) for frame in animated]
+    for k in range(5):
+        assert all(np.abs(combined[k] - other).mean() > 1e-3 for other in combined[:k])
+
+
+def test_animation_from_the_command_line_equals_stills_of_its_frames(windowed_blender):
+    arguments = {**neural_spot(windowed_blender.folder), "size": SIZE, "module": False}
+    outcome = windowed_blender.run_script("animation_file.py", arguments, timeout_s=300).check()
+    ended = windowed_blender.command_line(["--background", outcome.result["blend"], "-a"], timeout_s=300)
+    assert ended.returncode == 0, ended.stderr
+    check_equal(frames_of(outcome.folder, "animation"), frames_of(outcome.folder, "still"))
+
+
+def test_animation_equals_stills_of_its_frames(bpy_module):
+    arguments = {**neural_spot(bpy_module.folder), "size": SIZE, "module": True}
+    folder = bpy_module.run_script("animation_file.py", arguments, timeout_s=300).check().folder
+    check_equal(frames_of(folder, "animation"), frames_of(folder, "still"))
