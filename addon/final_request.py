@@ -33,6 +33,13 @@ PASSES = (
     Pass("use_pass_combined", "Combined", "combined", "RGBA", "COLOR"),
     Pass("use_pass_z", "Depth", "view_z", "Z", "VALUE"),
     Pass("use_pass_normal", "Normal", "normal", "XYZ", "VECTOR"),
+    Pass(
+        "use_pass_ambient_occlusion",
+        "Ambient Occlusion" if LONG_NAMES else "AO",
+        "ambient_occlusion",
+        "RGB",
+        "COLOR",
+    ),
     Pass("use_pass_position", "Position", "position", "XYZ", "VECTOR"),
     Pass("use_pass_object_index", "Object Index" if LONG_NAMES else "IndexOB", "pass_index", "X", "VALUE"),
     Pass(

@@ -58,6 +58,29 @@ class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
         column.prop(settings, "samples")
 
 
+class NEURAL_IMPLICIT_PT_ambient_occlusion(_Panel, bpy.types.Panel):
+    """Light from all sides."""
+
+    bl_label = "Ambient Occlusion"
+    bl_context = "render"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Draw the switch."""
+        self.layout.prop(context.scene.neural_implicit_render, "ambient_occlusion", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the world's numbers."""
+        column, world = self.column(), context.scene.world
+        if world is None:
+            column.label(text="The scene has no world.", icon="INFO")
+            return
+        factor = column.column()
+        factor.active = context.scene.neural_implicit_render.ambient_occlusion
+        factor.prop(world.light_settings, "ao_factor")
+        column.prop(world.light_settings, "distance")  # the pass has it too
+
+
 class NEURAL_IMPLICIT_PT_film(_Panel, bpy.types.Panel):
     """What is transparent in the picture."""
 
@@ -85,7 +108,12 @@ class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):
             column.prop(context.view_layer, each.switch)
 
 
-CLASSES = (NEURAL_IMPLICIT_PT_sampling, NEURAL_IMPLICIT_PT_film, NEURAL_IMPLICIT_PT_passes)
+CLASSES = (
+    NEURAL_IMPLICIT_PT_sampling,
+    NEURAL_IMPLICIT_PT_ambient_occlusion,
+    NEURAL_IMPLICIT_PT_film,
+    NEURAL_IMPLICIT_PT_passes,
+)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 

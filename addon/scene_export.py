@@ -110,6 +110,7 @@ class SceneExporter:
             world_color=color,
             environment=environment,
             film_transparent=scene.render.film_transparent,
+            **_ambient(scene),
         )
 
     def weights(self, evaluated: bpy.types.Object) -> str | None:
@@ -243,6 +244,15 @@ class _Building:
         if index == len(self.materials):
             self.materials.append(material)
         return index
+
+
+def _ambient(scene: bpy.types.Scene) -> dict[str, float]:
+    """Give the ambient occlusion's factor and distance: the world's own, as Cycles takes them."""
+    if scene.world is None:
+        return {}
+    settings = scene.world.light_settings
+    factor = settings.ao_factor if scene.neural_implicit_render.ambient_occlusion else 0.0
+    return {"ambient_factor": float(factor), "ambient_distance": float(settings.distance)}
 
 
 def _world_from_fitted(instance: bpy.types.DepsgraphObjectInstance) -> tuple[float, ...]:

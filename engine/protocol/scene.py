@@ -134,6 +134,8 @@ class Scene:
     )  # colour times strength; of an environment what its picture is multiplied by
     environment: Environment | None = None
     film_transparent: bool = False
+    ambient_factor: float = 0.0  # light from all sides that only near surfaces keep away; 0: none
+    ambient_distance: float = 10.0  # m: what is near
     time: float = 0.0  # what networks of x, y, z, t see as t where they have no time of their own
 
 
@@ -163,7 +165,15 @@ class Camera:
 
 
 PlaneName = Literal[
-    "combined", "depth", "view_z", "normal", "position", "object_id", "pass_index", "material_index"
+    "combined",
+    "depth",
+    "view_z",
+    "normal",
+    "position",
+    "object_id",
+    "pass_index",
+    "material_index",
+    "ambient_occlusion",
 ]
 
 PLANE_CHANNELS: dict[str, int] = {
@@ -175,4 +185,5 @@ PLANE_CHANNELS: dict[str, int] = {
     "object_id": 1,  # of the first sample; 0 where nothing was hit
     "pass_index": 1,  # of the object
     "material_index": 1,  # pass index of the material
+    "ambient_occlusion": 3,  # share of all sides, weighted by cosine, from which nothing near is met; mean of all samples
 }

@@ -70,7 +70,8 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     """
     if not any(hasattr(instance.tracer, "device_grid") for instance in scene.neural):
         return None
-    if request.camera.aperture > 0.0 or request.camera.panorama is not None:
+    beyond = request.camera.aperture > 0.0 or request.camera.panorama is not None
+    if beyond or "ambient_occlusion" in request.planes:
         return None
     from ..cuda.errors import DeviceLostError, DeviceMemoryError
     from .camera import PixelCamera

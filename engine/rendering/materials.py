@@ -167,7 +167,7 @@ class Bsdf:
         """Choose a direction (N, 3) float32 by the lobes' shares; weight (N, 3) is bsdf times cosine over density."""
         tangent, bitangent = orthonormal_basis(self.normal)
         share = self._glossy_share()
-        local = _cosine_direction(square)
+        local = cosine_direction(square)
         glossy = choice < share
         if glossy.any():
             local[glossy] = self._glossy(
@@ -203,7 +203,8 @@ class Bsdf:
         return mirrored
 
 
-def _cosine_direction(square: Array) -> Array:
+def cosine_direction(square: Array) -> Array:
+    """Give directions (N, 3) about z, chosen in proportion to their cosine, from uniform numbers (N, 2)."""
     radius, angle = np.sqrt(square[:, 0]), 2.0 * _PI * square[:, 1]
     height = np.sqrt(np.maximum(0.0, 1.0 - square[:, 0]))
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)

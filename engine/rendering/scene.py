@@ -129,6 +129,8 @@ class PreparedScene:
     world_color: Array  # (3,) float32
     film_transparent: bool
     environment: Environment | None  # what `world_color` multiplies
+    ambient_factor: float
+    ambient_distance: float
     size: float  # largest number of parameters of a network, or 0
 
     def background(self, directions: Array) -> Array:
@@ -178,6 +180,10 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     world_color = np.array(scene.world_color, np.float32)
     if not np.isfinite(world_color).all():
         raise SceneError("The world's colour is not finite; check its strength.")
+    if not (math.isfinite(scene.ambient_factor) and scene.ambient_distance >= 0.0):
+        raise SceneError(
+            "The world's ambient occlusion has a factor or distance that is no number; check them."
+        )
     return PreparedScene(
         neural=tuple(instances),
         instances=NeuralGeometry(tuple(instances)),
@@ -193,6 +199,8 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         world_color=world_color,
         film_transparent=scene.film_transparent,
         environment=cache.environment(scene.environment),
+        ambient_factor=scene.ambient_factor,
+        ambient_distance=scene.ambient_distance,
         size=float(largest),
     )
 

@@ -7,7 +7,7 @@ from tests.blender.occlusion import SPOT
 from tests.blender.spot import neural_spot
 
 SIZE = (192, 108)
-CUBE, SECOND, FIRST = 2, 20, 10  # as in scripts/passes.py
+CUBE, PLANE, SECOND, FIRST = 2, 4, 20, 10  # as in scripts/passes.py
 FLOAT_32 = 1e-5  # relative: a product of matrices in 32 bits
 
 
@@ -28,6 +28,7 @@ def test_every_pass_reaches_files_and_compositor(blender):
     materials = first_of(passes, "Material Index.X", "IndexMA.X")
     position = np.stack([passes[f"Position.{axis}"] for axis in "XYZ"], axis=-1)
     check_materials(objects, materials)
+    check_ambient(objects, passes)
     check_position(objects, position, passes["Depth.Z"], outcome.result["world_from_camera"])
     composed = channels_of(outcome.folder / "use_pass_position.exr")
     assert np.array_equal(first_of(composed, "RGB", "RGBA")[..., :3], position)
@@ -41,6 +42,14 @@ def check_materials(objects, materials):
         expected = {0: {0}, CUBE: {FIRST + CUBE, SECOND}}.get(int(index), {FIRST + index})
         assert seen == expected, (index, seen)
     assert (objects == SPOT).sum() > 500 and {0, 1, 2, 3, 4} == set(np.unique(objects))
+
+
+def check_ambient(objects, passes):
+    """The share of all sides that is free: all of it on most of the plane, less beside things, nothing where nothing is."""
+    shares = first_of(passes, "Ambient Occlusion", "AO")
+    assert shares.min() == 0.0 and shares.max() == 1.0
+    plane = shares[objects == PLANE].mean()
+    assert 0.75 < plane < 0.99 and shares[objects == SPOT].mean() < plane
 
 
 def check_position(objects, position, depth, world_from_camera):
