@@ -136,6 +136,7 @@ class Scene:
     film_transparent: bool = False
     ambient_factor: float = 0.0  # light from all sides that only near surfaces keep away; 0: none
     ambient_distance: float = 10.0  # m: what is near
+    device: Literal["auto", "cpu"] = "auto"  # which traces it; "auto": the GPU where one works
     time: float = 0.0  # what networks of x, y, z, t see as t where they have no time of their own
 
 

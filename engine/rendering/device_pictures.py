@@ -90,6 +90,7 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
         on_device = device_scene(scene)
     except (DeviceMemoryError, DeviceLostError) as error:
         log.warning("%s: the CPU draws this picture", error)
+        scene.troubles.append(str(error))
         return None
     if on_device is None:
         return None

@@ -90,6 +90,7 @@ class Picture:
     planes: Mapping[PlaneName, Array]
     samples: int  # per pixel so far
     complete: bool
+    left_to_cpu: str = ""  # why the CPU drew what a GPU was to draw, or a part of it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -137,6 +138,7 @@ def render_rounds(
             return
         except DeviceError as error:  # the picture begins anew, so that all of it is of one kind
             log.warning("%s: the CPU draws this picture", error)
+            prepared.troubles.append(str(error))
     frame = _Frame(prepared, request)
     done = 0
     for last in _rounds(request.samples):
@@ -245,7 +247,7 @@ class _Frame:
             planes["combined"] = self.sum / np.float32(samples)
         if "ambient_occlusion" in planes:
             planes["ambient_occlusion"] /= np.float32(samples)
-        return Picture(planes, samples, samples >= self.request.samples)
+        return Picture(planes, samples, samples >= self.request.samples, self.prepared.left_to_cpu())
 
 
 def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:

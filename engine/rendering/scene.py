@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -42,11 +42,12 @@ class SceneCache:
         self._entries: dict[Hashable, tuple[Any, int]] = {}  # and the number of the scene that last used it
         self._scene = 0
         self._time = 0.0
+        self._device = "auto"
 
-    def begin_scene(self, time: float = 0.0) -> None:
-        """Forget what has not been used for a while, and go to a time."""
+    def begin_scene(self, time: float = 0.0, device: Literal["auto", "cpu"] = "auto") -> None:
+        """Forget what has not been used for a while, and go to a time and a device."""
         self._scene += 1
-        self._time = time
+        self._time, self._device = time, device
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
@@ -63,7 +64,10 @@ class SceneCache:
         )
         at = self._time if time is None else time
         moment = at if weights.architecture.inputs == 4 else 0.0
-        return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
+        device = self._device
+        return weights, self._get(
+            ("tracer", sha256, moment, device), lambda: make_tracer(weights, device, time=moment)
+        )
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
         """Give a geometry with its search tree, or None where it has no triangles.
@@ -132,6 +136,13 @@ class PreparedScene:
     ambient_factor: float
     ambient_distance: float
     size: float  # largest number of parameters of a network, or 0
+    troubles: list[str] = field(default_factory=list)  # why the CPU drew pictures of it that were the GPU's
+
+    def left_to_cpu(self) -> str:
+        """Say why the CPU drew what was the GPU's, or a part of it; empty where it did not."""
+        if not self.troubles and any(getattr(i.tracer, "left_to_cpu", False) for i in self.neural):
+            return "the GPU could not go on with a shape"
+        return self.troubles[-1] if self.troubles else ""
 
     def background(self, directions: Array) -> Array:
         """Give the colours (N, 4) float32 of what no surface covers, seen along unit directions (N, 3)."""
@@ -159,7 +170,7 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     times = [scene.time, *(o.time for o in scene.neural_objects if o.time is not None)]
     if not all(math.isfinite(time) for time in times):
         raise SceneError("The scene's time is not finite; check its frame rate.")
-    cache.begin_scene(scene.time)
+    cache.begin_scene(scene.time, scene.device)
     textures = tuple(cache.texture(material.base_texture) for material in scene.materials)
     materials = MaterialTable(scene.materials, textures)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]

@@ -1,12 +1,16 @@
 """Animations, view layers and instances as F12 and `-a` render them."""
 
+import re
+
 import numpy as np
 import OpenEXR
 
+from tests.blender.fake import engine_with_fake_gpu
 from tests.blender.occlusion import SPOT
 from tests.blender.spot import neural_spot
 
 SIZE = (160, 90)
+SMALL = (80, 45)  # for kernels that run on the host
 INSTANCE = 7
 
 
@@ -82,3 +86,25 @@ def test_animation_equals_stills_of_its_frames(bpy_module):
     arguments = {**neural_spot(bpy_module.folder), "size": SIZE, "module": True}
     folder = bpy_module.run_script("animation_file.py", arguments, timeout_s=300).check().folder
     check_equal(frames_of(folder, "animation"), frames_of(folder, "still"))
+
+
+LOST_AT = 60  # launches; a frame of three samples and two lights takes about forty
+
+
+def test_animation_whose_gpu_is_lost_goes_on_by_the_cpu_and_says_so(bpy_module):
+    arguments = {**neural_spot(bpy_module.folder), "size": SMALL, "module": True, "only_animation": True}
+    by_cpu = bpy_module.run_script("animation_file.py", arguments, timeout_s=300).check()
+    variables = engine_with_fake_gpu(bpy_module.folder, LOST_AT)
+    outcome = bpy_module.run_script(
+        "animation_file.py", arguments, variables=variables, timeout_s=300
+    ).check()
+    said = re.findall(r"Frame (\d+): the GPU [^.]*\. The CPU renders this frame and the rest", outcome.stderr)
+    assert len(set(said)) == 1, outcome.stderr
+    first = int(said[0]) - 1
+    assert 0 < first < 3
+    frames, expected = (frames_of(folder, "animation") for folder in (outcome.folder, by_cpu.folder))
+    same = [all(np.array_equal(a[name], b[name]) for name in b) for a, b in zip(frames, expected)]
+    assert same == [False] * first + [True] * (5 - first)
+    for a, b in zip(frames, expected):  # the GPU's frames are the same but for roundings
+        combined = next(name for name in b if name.endswith("Combined"))
+        assert np.quantile(np.abs(a[combined] - b[combined]), 0.98) < 0.01

@@ -82,7 +82,8 @@ def prepared(builder, scene, session, monkeypatch):
     """Prepare a scene for the CPU (no session) or for a device."""
 
     def make(weights, backend="auto", time=0.0):
-        return CudaTracer(weights, session, time) if session else CpuTracer(weights, time=time)
+        on_device = session is not None and backend == "auto"
+        return CudaTracer(weights, session, time) if on_device else CpuTracer(weights, time=time)
 
     monkeypatch.setattr(engine.rendering.scene, "make_tracer", make)
     return prepare_scene(scene, SceneCache(builder.folder))
@@ -208,9 +209,15 @@ def test_device_that_fails_amid_a_picture_leaves_it_to_the_cpu(fault, builder, m
         fake_driver.fill_up(device, scene.neural[0].tracer.session)
     camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
     request = ViewRequest(camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=1)
-    actual = render_picture(scene, request).planes
-    expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request).planes
-    check(expected, actual)
+    picture = render_picture(scene, request)
+    expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request)
+    check(expected.planes, picture.planes)
+    assert picture.left_to_cpu.startswith("the GPU") and expected.left_to_cpu == ""
+    by_cpu = prepared(builder, builder.scene(device="cpu"), fake_driver.session(device), monkeypatch)
+    again = render_picture(by_cpu, request)
+    assert again.left_to_cpu == "" and all(
+        np.array_equal(again.planes[n], expected.planes[n]) for n in PLANES
+    )
     assert "the CPU draws this picture" in caplog.text
 
 
