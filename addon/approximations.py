@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import bpy
 
 from .camera_export import PANORAMAS
-from .material_export import node_before, surface_node
+from .material_export import base_color_socket, node_before, surface_node
+from .neural_object import is_neural
+from .texture_export import base_texture, texture_before, uv_layer_name, why_not_shown
 
 CONSTANTS = ("RGB", "VALUE")
 SHADED = ("BSDF_PRINCIPLED", "BSDF_DIFFUSE", "BSDF_GLOSSY", "BSDF_METALLIC", "EMISSION")
@@ -34,6 +36,7 @@ def forget_said() -> None:
 
 
 def _of_materials(depsgraph: bpy.types.Depsgraph) -> Iterator[str]:
+    yield from _of_textures(depsgraph)
     materials = {slot.material for obj in depsgraph.objects for slot in obj.material_slots if slot.material}
     for material in sorted(materials, key=lambda m: m.name):
         node = surface_node(material.node_tree) if material.use_nodes else None
@@ -41,14 +44,32 @@ def _of_materials(depsgraph: bpy.types.Depsgraph) -> Iterator[str]:
             continue
         if node.type not in SHADED:
             yield f"{material.name}: the shader {node.bl_label} is replaced by a plain one."
+        shown = base_color_socket(node) if texture_before(material) is not None else None
         linked = [
-            s.name for s in node.inputs if (n := node_before(s)) is not None and n.type not in CONSTANTS
+            s.name
+            for s in node.inputs
+            if s != shown and (n := node_before(s)) is not None and n.type not in CONSTANTS
         ]
         if linked:
             yield f"{material.name}: textures of {', '.join(linked)} are replaced by the sockets' own values."
         beyond = [n for n in NOT_SHADED if n in node.inputs and node.inputs[n].default_value > 0.0]
         if beyond:
             yield f"{material.name}: {', '.join(beyond)} is left out."
+
+
+def _of_textures(depsgraph: bpy.types.Depsgraph) -> Iterator[str]:
+    for obj in depsgraph.objects:
+        materials = [slot.material for slot in obj.material_slots]
+        textured = [m for m in materials if base_texture(m) is not None]
+        if is_neural(obj) and base_texture(materials[0] if materials else None) is not None:
+            yield f"{obj.name}: a neural implicit has no UV coordinates, so {textured[0].name} shows its plain base colour."
+        elif len({uv_layer_name([m]) for m in textured}) > 1:
+            yield f"{obj.name}: all its textures take the UV map of {textured[0].name}."
+        for material in materials:
+            node = texture_before(material)
+            why = None if node is None else why_not_shown(node)
+            if why is not None:
+                yield f"{material.name}: the texture of its base colour {why} and is left out."
 
 
 def _of_world(world: bpy.types.World | None) -> Iterator[str]:

@@ -33,6 +33,17 @@ def export_camera(
     )
 
 
+def view_lens(
+    camera: bpy.types.Object | None, view_from_world: Matrix, depsgraph: bpy.types.Depsgraph
+) -> tuple[float, float]:
+    """Give the aperture and the focus distance, m, of a 3D view that looks through an object; 0 and 10: no lens."""
+    if camera is None or camera.type != "CAMERA":
+        return 0.0, 10.0
+    data = camera.evaluated_get(depsgraph).data
+    aperture = 0.0 if data.type == "PANO" else _aperture(data)  # a 3D view shows no panorama
+    return aperture, _focus_distance(data, view_from_world, depsgraph)
+
+
 def _aperture(data: bpy.types.Camera) -> float:
     if not data.dof.use_dof:
         return 0.0

@@ -8,6 +8,7 @@ from mathutils import Euler, Matrix
 
 from ..engine.protocol.scene import Environment, Vector
 from .material_export import export_world, flat, node_before, number_of, surface_node
+from .picture_export import is_srgb, pixels_of, shrunk
 from .session_folder import SessionFolder
 
 MOST_COLUMNS = 2048  # of the picture that is handed on; a larger one is averaged down
@@ -52,17 +53,9 @@ def _turn(socket: bpy.types.NodeSocket) -> Matrix:
 
 def _linear_picture(image: bpy.types.Image) -> np.ndarray | None:
     """Give an image (H, W, 3) float32, scene-linear, bottom row first; None where it cannot be read."""
-    width, height = image.size
-    if width * height == 0:
+    picture = pixels_of(image)
+    if picture is None:
         return None
-    pixels = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(pixels)
-    picture = pixels.reshape(height, width, image.channels)
-    picture = picture[..., :3] if image.channels >= 3 else np.repeat(picture[..., :1], 3, axis=2)
-    if not image.is_float and image.colorspace_settings.name == "sRGB":
+    if is_srgb(image):
         picture = np.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4)
-    step = -(-width // MOST_COLUMNS)
-    if step > 1:
-        cut = picture[: height // step * step, : width // step * step]
-        picture = cut.reshape(height // step, step, width // step, step, 3).mean(axis=(1, 3))
-    return np.ascontiguousarray(np.nan_to_num(picture), np.float32)
+    return np.ascontiguousarray(np.nan_to_num(shrunk(picture, MOST_COLUMNS)), np.float32)

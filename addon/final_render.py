@@ -7,9 +7,11 @@ import dataclasses
 import logging
 import os
 import time
+from typing import Literal
 
 import bpy
 import numpy as np
+from bpy.app.handlers import persistent
 
 from ..engine.protocol.frames import frame_bytes
 from ..engine.protocol.messages import (
@@ -40,7 +42,33 @@ class _Final:
 
     engine: EngineSession | None = None
     num_requests = 0
+    device: Literal["auto", "cpu"] = (
+        "auto"  # of the present job: once the GPU has failed, the rest is the CPU's
+    )
     failed_in_background = False
+
+
+class _LeftToCpu(Exception):
+    """The GPU failed in this frame; the message says how."""
+
+
+@persistent
+def _before_job(*_: object) -> None:
+    """Try the GPU again where it failed in the last still or animation; an engine keeps to what it has lost."""
+    if _Final.device == "cpu" and _Final.engine is not None:
+        _Final.engine.kill()
+    _Final.device = "auto"
+
+
+def register() -> None:
+    """Begin every still and every animation anew."""
+    bpy.app.handlers.render_init.append(_before_job)
+
+
+def unregister() -> None:
+    """End the engine."""
+    bpy.app.handlers.render_init.remove(_before_job)
+    end()
 
 
 def register_passes(
@@ -81,7 +109,8 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
     engine.update_stats("", "Exporting the scene")
     for sentence in new_approximations(depsgraph):
         engine.report({"WARNING"}, sentence)
-    session.load_scene(VIEW, SceneExporter(session.folder).export(depsgraph))
+    scene = SceneExporter(session.folder).export(depsgraph)
+    session.load_scene(VIEW, dataclasses.replace(scene, device=_Final.device))
     session.ensure_running(at_once=True)
     x0, y0, x1, y1 = request.region or (0, 0, request.width, request.height)
     slots = session.reserve(VIEW, frame_bytes(request.planes, x1 - x0, y1 - y0))
@@ -90,7 +119,15 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
     finished = False
     try:
         session.request(dataclasses.replace(request, slots=slots))
-        finished = _receive(engine, session, request, result)
+        try:
+            finished = _receive(engine, session, request, result)
+        except _LeftToCpu as left:
+            _say_left_to_cpu(engine, depsgraph.scene.frame_current, str(left))
+            session.load_scene(VIEW, dataclasses.replace(scene, device="cpu"))
+            _Final.num_requests += 1
+            again = dataclasses.replace(request, request=_Final.num_requests)
+            session.request(again)
+            finished = _receive(engine, session, again, result)
     finally:
         engine.end_result(result, cancel=not finished)
 
@@ -111,6 +148,9 @@ def _receive(
         if isinstance(message, RenderProgress) and message.request == request.request:
             engine.update_progress(message.fraction)
         if isinstance(message, FrameReady) and message.request == request.request:
+            if message.left_to_cpu and _Final.device == "auto":
+                session.grant(VIEW, message.slot)
+                raise _LeftToCpu(message.left_to_cpu)
             _fill(session, request, message, result)
             session.grant(VIEW, message.slot)
             engine.update_result(result)
@@ -129,6 +169,13 @@ def _fill(
     for p in PASSES:
         if p.plane in planes and p.name in passes:
             passes[p.name].rect.foreach_set(np.ascontiguousarray(planes[p.plane]).reshape(-1))
+
+
+def _say_left_to_cpu(engine: bpy.types.RenderEngine, frame: int, reason: str) -> None:
+    _Final.device = "cpu"
+    text = f"Frame {frame}: {reason}. The CPU renders this frame and the rest, so that they are of one kind."
+    log.warning(text)
+    engine.report({"WARNING"}, text)
 
 
 def _cancel(session: EngineSession) -> None:

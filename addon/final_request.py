@@ -11,6 +11,7 @@ from ..engine.protocol.scene import Camera, PlaneName
 from .camera_export import export_camera
 
 VIEW = "final"
+LONG_NAMES = bpy.app.version >= (5, 0, 0)  # of passes
 
 
 class RenderFailedError(Exception):
@@ -33,9 +34,18 @@ PASSES = (
     Pass("use_pass_z", "Depth", "view_z", "Z", "VALUE"),
     Pass("use_pass_normal", "Normal", "normal", "XYZ", "VECTOR"),
     Pass(
-        "use_pass_object_index",
-        "Object Index" if bpy.app.version >= (5, 0, 0) else "IndexOB",
-        "pass_index",
+        "use_pass_ambient_occlusion",
+        "Ambient Occlusion" if LONG_NAMES else "AO",
+        "ambient_occlusion",
+        "RGB",
+        "COLOR",
+    ),
+    Pass("use_pass_position", "Position", "position", "XYZ", "VECTOR"),
+    Pass("use_pass_object_index", "Object Index" if LONG_NAMES else "IndexOB", "pass_index", "X", "VALUE"),
+    Pass(
+        "use_pass_material_index",
+        "Material Index" if LONG_NAMES else "IndexMA",
+        "material_index",
         "X",
         "VALUE",
     ),

@@ -24,15 +24,17 @@ class TriangleArrays:
     triangles: np.ndarray  # (T, 3) int32
     corner_normals: np.ndarray | None  # (T, 3, 3) float32; None: flat
     triangle_materials: np.ndarray | None  # (T,) int32, material slot; None: all 0
+    corner_uvs: np.ndarray | None = None  # (T, 3, 2) float32; None: no texture wants them
 
     def store(self, folder: SessionFolder) -> MeshGeometry:
         """Write the arrays as blobs."""
-        normals, materials = self.corner_normals, self.triangle_materials
+        normals, materials, uvs = self.corner_normals, self.triangle_materials, self.corner_uvs
         return MeshGeometry(
             vertices=folder.put_array(self.vertices),
             triangles=folder.put_array(self.triangles),
             corner_normals=None if normals is None else folder.put_array(normals),
             triangle_materials=None if materials is None else folder.put_array(materials),
+            corner_uvs=None if uvs is None else folder.put_array(uvs),
         )
 
 
@@ -53,8 +55,13 @@ def evaluated_mesh(evaluated: bpy.types.Object) -> Iterator[bpy.types.Mesh | Non
         evaluated.to_mesh_clear()
 
 
-def read_triangles(mesh: bpy.types.Mesh) -> TriangleArrays | None:
-    """Copy a mesh; None where it has no triangle with finite corners."""
+def read_triangles(mesh: bpy.types.Mesh, uv_layer: str | None = None) -> TriangleArrays | None:
+    """Copy a mesh; None where it has no triangle with finite corners.
+
+    Args:
+        mesh: Evaluated.
+        uv_layer: The layer of UV coordinates to copy; "": the one it renders with; None: none.
+    """
     if len(mesh.polygons) == 0:
         return None
     arrays = read_mesh(mesh)
@@ -63,6 +70,8 @@ def read_triangles(mesh: bpy.types.Mesh) -> TriangleArrays | None:
     materials = None if arrays.face_materials is None else arrays.materials(faces)
     normals = _corner_normals(mesh)
     normals = None if normals is None else normals[corners]
+    uvs = None if uv_layer is None else _corner_uvs(mesh, uv_layer)
+    uvs = None if uvs is None else uvs[corners]
     finite = np.isfinite(vertices).all(axis=1)
     if not finite.all():  # the tracer's tree cannot hold them
         kept = finite[triangles].all(axis=1)
@@ -70,10 +79,11 @@ def read_triangles(mesh: bpy.types.Mesh) -> TriangleArrays | None:
         triangles = triangles[kept]
         materials = None if materials is None else materials[kept]
         normals = None if normals is None else normals[kept]
+        uvs = None if uvs is None else uvs[kept]
     if len(triangles) == 0:
         return None
     return TriangleArrays(
-        vertices, triangles, normals, materials if materials is not None and materials.any() else None
+        vertices, triangles, normals, materials if materials is not None and materials.any() else None, uvs
     )
 
 
@@ -82,3 +92,14 @@ def _corner_normals(mesh: bpy.types.Mesh) -> np.ndarray | None:
     if mesh.normals_domain == "FACE":
         return None
     return read_array(mesh.corner_normals, "vector", np.float32, (len(mesh.loops), 3))
+
+
+def _corner_uvs(mesh: bpy.types.Mesh, name: str) -> np.ndarray | None:
+    """Give the UV coordinates (C, 2) of all corners; zeros where it has no such layer, as Blender's shaders get."""
+    num_corners = len(mesh.loops)
+    layer = mesh.uv_layers.get(name) if name else None
+    if layer is None and not name:
+        layer = next((each for each in mesh.uv_layers if each.active_render), None)
+    if layer is None or len(layer.uv) != num_corners:
+        return np.zeros((num_corners, 2), np.float32)
+    return read_array(layer.uv, "vector", np.float32, (num_corners, 2))

@@ -6,6 +6,7 @@ evaluated.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -27,6 +28,10 @@ def export_material(material: bpy.types.Material | None) -> Material:
     """Give the shaded part of a material; without one, Blender's default grey."""
     if material is None:
         return Material()
+    return dataclasses.replace(_shaded(material), pass_index=material.pass_index)
+
+
+def _shaded(material: bpy.types.Material) -> Material:
     surface = surface_node(material.node_tree) if material.use_nodes else None
     if surface is None:
         color = material.diffuse_color
@@ -100,6 +105,13 @@ def _principled(node: bpy.types.Node) -> Material:
         emission=_scaled(_color(node, "Emission Color"), number_of(node, "Emission Strength")),
         alpha=number_of(node, "Alpha"),
     )
+
+
+def base_color_socket(surface: bpy.types.Node) -> bpy.types.NodeSocket | None:
+    """Give the input of a shader that is its base colour; None where it has none."""
+    if surface.type == "EMISSION":
+        return None
+    return surface.inputs.get("Base Color") or surface.inputs.get("Color")
 
 
 def surface_node(tree: bpy.types.NodeTree | None) -> bpy.types.Node | None:

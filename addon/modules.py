@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     add_menu,
+    asset_preview,
     conversion_queue,
     engine_status,
     error_overlay,
@@ -38,6 +39,7 @@ MODULES = (
     weights_import,
     weights_export,
     mesh_back,
+    asset_preview,
     error_overlay,
     add_menu,
     setting_presets,

@@ -79,6 +79,7 @@ class NEURAL_IMPLICIT_PT_object(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the panel."""
         layout, mesh = self.layout, context.active_object.data
+        layout.template_ID(context.active_object, "data")  # name, number of users, fake user
         _draw_state(layout, mesh, context)
         packed = weights_of(mesh) or b""
         architecture = architecture_of(mesh)
@@ -189,6 +190,9 @@ def _draw_actions(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     measured = row.row(align=True)
     measured.enabled = source_of(obj.data) is not None and not is_moving(obj.data)
     measured.operator("neural_implicit.show_error", icon="COLOR", depress=error_overlay.shows(obj))
+    marked = obj.asset_data is not None
+    text = "Update Asset Preview" if marked else "Mark as Asset"
+    layout.operator("object.neural_implicit_mark_asset", text=text, icon="ASSET_MANAGER")
     if error_overlay.shows(obj):
         rows = [("Mean Distance", f"{error_overlay.mean:.3g}"), ("99 % Under", f"{error_overlay.top:.3g}")]
         _draw_rows(layout, rows)

@@ -45,13 +45,14 @@ def register() -> None:
     render_properties.register()
     _register_classes()
     render_panels.register()
+    final_render.register()
     viewport_session.register()
 
 
 def unregister() -> None:
     """Take everything back, and end what runs."""
     viewport_session.unregister()
-    final_render.end()
+    final_render.unregister()
     render_panels.unregister()
     _unregister_classes()
     render_properties.unregister()

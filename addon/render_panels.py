@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import bpy
 
+from .final_request import PASSES
+
 ENGINE = "NEURAL_IMPLICIT"
 GENERIC = "BLENDER_RENDER"  # marks Blender's panels that every engine may show
 EEVEE_PANELS = {  # EEVEE's, of settings that we read
@@ -56,6 +58,29 @@ class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
         column.prop(settings, "samples")
 
 
+class NEURAL_IMPLICIT_PT_ambient_occlusion(_Panel, bpy.types.Panel):
+    """Light from all sides."""
+
+    bl_label = "Ambient Occlusion"
+    bl_context = "render"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Draw the switch."""
+        self.layout.prop(context.scene.neural_implicit_render, "ambient_occlusion", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the world's numbers."""
+        column, world = self.column(), context.scene.world
+        if world is None:
+            column.label(text="The scene has no world.", icon="INFO")
+            return
+        factor = column.column()
+        factor.active = context.scene.neural_implicit_render.ambient_occlusion
+        factor.prop(world.light_settings, "ao_factor")
+        column.prop(world.light_settings, "distance")  # the pass has it too
+
+
 class NEURAL_IMPLICIT_PT_film(_Panel, bpy.types.Panel):
     """What is transparent in the picture."""
 
@@ -79,11 +104,16 @@ class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a switch for each pass."""
         column = self.column()
-        for name in ("use_pass_combined", "use_pass_z", "use_pass_normal", "use_pass_object_index"):
-            column.prop(context.view_layer, name)
+        for each in PASSES:
+            column.prop(context.view_layer, each.switch)
 
 
-CLASSES = (NEURAL_IMPLICIT_PT_sampling, NEURAL_IMPLICIT_PT_film, NEURAL_IMPLICIT_PT_passes)
+CLASSES = (
+    NEURAL_IMPLICIT_PT_sampling,
+    NEURAL_IMPLICIT_PT_ambient_occlusion,
+    NEURAL_IMPLICIT_PT_film,
+    NEURAL_IMPLICIT_PT_passes,
+)
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 

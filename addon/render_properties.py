@@ -29,13 +29,24 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
     native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Native Objects as Holdout",
         description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",
-        update=lambda _settings, _context: redraw_views(),
+        update=lambda settings, _context: _scene_changed(settings),
+    )
+    ambient_occlusion: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Ambient Occlusion",
+        description="Add light from all sides that near surfaces keep away, with the world's factor and distance",
+        update=lambda settings, _context: _scene_changed(settings),
     )
     partner: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Neural Scene",
         description="The scene that renders this one's neural implicits, as Set Up Z Composite has made it",
         type=bpy.types.Scene,
     )
+
+
+def _scene_changed(settings: bpy.types.PropertyGroup) -> None:
+    """Let 3D views export the scene again, which a property of ours alone does not."""
+    settings.id_data.update_tag()
+    redraw_views()
 
 
 CLASSES = (NeuralImplicitRenderSettings,)

@@ -10,7 +10,8 @@ def blob_names(scene: Scene) -> set[str]:
     names = {neural.weights for neural in scene.neural_objects}
     for geometry in scene.geometries:
         arrays = (geometry.vertices, geometry.triangles, geometry.corner_normals, geometry.triangle_materials)
-        names |= {array.sha256 for array in arrays if array is not None}
+        names |= {array.sha256 for array in (*arrays, geometry.corner_uvs) if array is not None}
+    names |= {m.base_texture.picture.sha256 for m in scene.materials if m.base_texture is not None}
     if scene.environment is not None:
         names.add(scene.environment.picture.sha256)
     return names

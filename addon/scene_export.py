@@ -31,6 +31,7 @@ from .material_export import export_light, export_material, flat
 from .moving_object import time_of
 from .neural_object import applied_transform, weights_of
 from .session_folder import SessionFolder
+from .texture_export import TextureStore, uv_layer_name
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,8 @@ class SceneExporter:
     def __init__(self, folder: SessionFolder) -> None:
         """Put large arrays into `folder`."""
         self._folder = folder
-        self._geometries: dict[int, MeshGeometry | None] = {}  # by the object's session_uid
+        self._geometries: dict[int, _Kept] = {}  # by the object's session_uid
+        self.textures = TextureStore(folder)
         self._stored_in = folder.times_made  # as often had the folder been made when they were stored
         self._visited: set[int] = set()  # in the present export
         self.moves = False  # whether the last scene held a moving shape
@@ -54,6 +56,9 @@ class SceneExporter:
         """Forget the geometry of all that the graph says has changed."""
         if any(not isinstance(u.id, (bpy.types.Object, bpy.types.Mesh)) for u in depsgraph.updates):
             self._surroundings = None
+        for update in depsgraph.updates:
+            if isinstance(update.id, bpy.types.Image):
+                self.textures.forget(update.id.original.session_uid)
         changed = {u.id.original.session_uid for u in depsgraph.updates if u.is_updated_geometry}
         if not changed:
             return
@@ -81,6 +86,7 @@ class SceneExporter:
         """
         if self._folder.repair() != self._stored_in:
             self._geometries.clear()
+            self.textures.forget()
             self._surroundings = None
             self._stored_in = self._folder.times_made
         building = _Building(self, depsgraph)
@@ -104,6 +110,7 @@ class SceneExporter:
             world_color=color,
             environment=environment,
             film_transparent=scene.render.film_transparent,
+            **_ambient(scene),
         )
 
     def weights(self, evaluated: bpy.types.Object) -> str | None:
@@ -122,16 +129,26 @@ class SceneExporter:
         evaluated = instance.object
         generated = instance.is_instance and instance.parent.original == evaluated.original
         uid = evaluated.original.session_uid
-        if not generated and uid in self._geometries:
+        uv_layer = uv_layer_name([slot.material for slot in evaluated.material_slots])
+        kept = None if generated else self._geometries.get(uid)
+        if kept is not None and kept.uv_layer == uv_layer:
             self._visited.add(uid)
-            return self._geometries[uid]
+            return kept.geometry
         with evaluated_mesh(evaluated) as mesh:
-            arrays = read_triangles(mesh) if mesh is not None else None
+            arrays = read_triangles(mesh, uv_layer) if mesh is not None else None
         geometry = arrays.store(self._folder) if arrays is not None else None
         if not generated:  # what geometry nodes instance has no identity of its own
-            self._geometries[uid] = geometry
+            self._geometries[uid] = _Kept(geometry, uv_layer)
             self._visited.add(uid)
         return geometry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Kept:
+    """An object's geometry, and the layer of UV coordinates it was read with."""
+
+    geometry: MeshGeometry | None
+    uv_layer: str | None
 
 
 class _Building:
@@ -145,7 +162,9 @@ class _Building:
         self.lights: list[Light] = []
         self._exporter, self._scene, self._layer = exporter, depsgraph.scene, depsgraph.view_layer
         self._num_objects = 0
-        self._by_data: dict[int, MeshGeometry | None] = {}  # pointers hold during one export
+        self._by_data: dict[
+            tuple[int, str | None], MeshGeometry | None
+        ] = {}  # pointers hold during one export
         self._geometry_indices: dict[MeshGeometry, int] = {}
         self._material_indices: dict[Material, int] = {}
 
@@ -169,7 +188,7 @@ class _Building:
                 object_id=self._num_objects,
                 weights=weights,
                 world_from_object=_world_from_fitted(instance),
-                material=self._materials(instance, False)[0],
+                material=self._materials(instance, False, textured=False)[0],
                 pass_index=evaluated.pass_index,
                 time=time_of(evaluated.original.data, self._scene),
             )
@@ -199,24 +218,41 @@ class _Building:
         data = instance.object.data
         if data is None:
             return None
-        pointer = data.as_pointer()
-        if pointer not in self._by_data:
-            self._by_data[pointer] = self._exporter.geometry(instance)
-        return self._by_data[pointer]
+        slots = instance.object.material_slots
+        key = (data.as_pointer(), uv_layer_name([slot.material for slot in slots]))
+        if key not in self._by_data:
+            self._by_data[key] = self._exporter.geometry(instance)
+        return self._by_data[key]
 
-    def _materials(self, instance: bpy.types.DepsgraphObjectInstance, holdout: bool) -> tuple[int, ...]:
+    def _materials(
+        self, instance: bpy.types.DepsgraphObjectInstance, holdout: bool, textured: bool = True
+    ) -> tuple[int, ...]:
         """Give the numbers of an instance's materials; holes in the picture, where it or its view layer says so."""
         slots = [slot.material for slot in instance.object.material_slots] or [None]
         owner = instance.parent if instance.is_instance else instance.object
         holdout = holdout or owner.original.holdout_get(view_layer=self._layer)
-        made = [export_material(material) for material in slots]
+        made = [self._exported(material, textured) for material in slots]
         return tuple(self._material(dataclasses.replace(m, holdout=True) if holdout else m) for m in made)
+
+    def _exported(self, material: bpy.types.Material | None, textured: bool) -> Material:
+        made = export_material(material)
+        texture = self._exporter.textures.texture(material) if textured and material is not None else None
+        return made if texture is None else dataclasses.replace(made, base_texture=texture)
 
     def _material(self, material: Material) -> int:
         index = self._material_indices.setdefault(material, len(self.materials))
         if index == len(self.materials):
             self.materials.append(material)
         return index
+
+
+def _ambient(scene: bpy.types.Scene) -> dict[str, float]:
+    """Give the ambient occlusion's factor and distance: the world's own, as Cycles takes them."""
+    if scene.world is None:
+        return {}
+    settings = scene.world.light_settings
+    factor = settings.ao_factor if scene.neural_implicit_render.ambient_occlusion else 0.0
+    return {"ambient_factor": float(factor), "ambient_distance": float(settings.distance)}
 
 
 def _world_from_fitted(instance: bpy.types.DepsgraphObjectInstance) -> tuple[float, ...]:

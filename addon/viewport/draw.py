@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import bpy
 
 from ...engine.protocol.scene import Camera
+from ..camera_export import view_lens
 from ..material_export import flat
 from ..progress_text import STARTING
 from ..scene_export import SceneExporter
@@ -100,7 +101,15 @@ def _export(drawn: _Drawn, context: bpy.types.Context, depsgraph: bpy.types.Deps
 
 
 def _wanted(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wanted:
-    region, view = context.region, context.region_data
-    camera = Camera(view_from_world=flat(view.view_matrix), clip_from_view=flat(view.window_matrix))
+    region, view, space = context.region, context.region_data, context.space_data
+    own = space.camera if space.use_local_camera else context.scene.camera
+    through = own if view.view_perspective == "CAMERA" else None
+    aperture, focus = view_lens(through, view.view_matrix, depsgraph)
+    camera = Camera(
+        view_from_world=flat(view.view_matrix),
+        clip_from_view=flat(view.window_matrix),
+        aperture=aperture,
+        focus_distance=focus,
+    )
     samples = depsgraph.scene.neural_implicit_render.viewport_samples
     return Wanted(camera, region.width, region.height, samples)

@@ -78,6 +78,12 @@ _picture_options = (
         metavar="R G B",
         help="Display values, 0 to 1.",
     ),
+    click.option(
+        "--color",
+        type=(click.FloatRange(0, 1),) * 3,
+        metavar="R G B",
+        help="Base colour of the shapes, scene-linear; else each file has one of four.",
+    ),
     click.option("--transparent", is_flag=True, help="Keep what nothing covers transparent."),
     device_option,
     click.option(
@@ -160,7 +166,10 @@ def _pictures(shapes: list[NeuralWeights], chosen: dict[str, Any]) -> Iterator[t
 
     (azimuth, elevation), (width, height) = chosen["view"], chosen["size"]
     view = View(azimuth_deg=azimuth, elevation_deg=elevation, zoom=chosen["zoom"], up=chosen["up"])
-    portraits = [Portrait([at_time(shape, moment) for shape in shapes]) for moment in _times(chosen)]
+    colors = {} if chosen["color"] is None else {"colors": [chosen["color"]]}
+    portraits = [
+        Portrait([at_time(shape, moment) for shape in shapes], **colors) for moment in _times(chosen)
+    ]
     points = np.concatenate([portrait.points() for portrait in portraits])
     spins = chosen["spin"] is not None
     steps = chosen["spin"] or len(portraits)

@@ -28,4 +28,7 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
         out[places[OBJECT_ID_PLANE] + k] = hit ? args.object_ids.get()[object] : 0.0f;
     if (places[PASS_INDEX_PLANE] >= 0)
         out[places[PASS_INDEX_PLANE] + k] = hit ? args.pass_indices.get()[object] : 0.0f;
+    const int material = hit ? (int)planes[MATERIAL_ROW * n] : 0;
+    if (places[MATERIAL_INDEX_PLANE] >= 0)
+        out[places[MATERIAL_INDEX_PLANE] + k] = hit ? args.material_indices.get()[material] : 0.0f;
 }

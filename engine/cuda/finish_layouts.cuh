@@ -12,17 +12,20 @@ enum FinishedPlane {
     POSITION_PLANE,
     OBJECT_ID_PLANE,
     PASS_INDEX_PLANE,
+    MATERIAL_INDEX_PLANE,
     NUM_FINISHED
 };
 
 #define OBJECT_ROW 8  // of a tile's planes
 #define HIT_ROW 9
+#define MATERIAL_ROW 10
 
 struct FinishArguments {  // N = count pixels of a whole picture
     Pointer<const float> color;         // (N, 4), the sum over samples
-    Pointer<const float> planes;        // (10, N), see Frame; its stride is N
+    Pointer<const float> planes;        // (11, N), see Frame; its stride is N
     Pointer<const float> object_ids;    // (objects,)
     Pointer<const float> pass_indices;  // (objects,)
+    Pointer<const float> material_indices;  // (materials,)
     Pointer<float> out;                 // planes one after the other
     float background_depth, background_view_z;
     int32_t count, samples;

@@ -12,7 +12,7 @@
 #define BIAS_PIXELS 0.15
 #define MOST_BIAS 20.0
 #define LIFT_BELOW 0.1
-#define NUM_PLANES 10
+#define NUM_PLANES 11
 
 NI void camera_clip_w(const Camera& camera, const double point[3], double& w)
 {
@@ -155,6 +155,7 @@ NI void write_planes(const Frame& frame, int k, const double point[3], const dou
     }
     planes[8 * n] = (float)object;
     planes[9 * n] = 1.0f;
+    planes[10 * n] = (float)frame.material.get()[k];
 }
 
 // Put together what a pixel has met: the nearest surface, its normals on the viewer's side, its own light.

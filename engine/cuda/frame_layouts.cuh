@@ -66,7 +66,7 @@ struct Frame {
     Pointer<double> shadow_origins, shadow_directions, shadow_t_max;  // (N, 3), (N, 3), (N,); t_max -1: no light comes
     Pointer<float> contribution;                 // (N, 3)
     Pointer<float> color;                        // (N, 4), the sum over samples
-    Pointer<float> planes;                       // (10, stride), N of each: depth, view_z, normal, position, object, hit
+    Pointer<float> planes;                       // (11, stride), N of each: depth, view_z, normal, position, object, hit, material
     double offset_x, offset_y;                   // of the sample in its pixel
     float world_color[3], background[4];
     int32_t x0, y0, columns, count;              // the tile: N = count pixels in rows of `columns`

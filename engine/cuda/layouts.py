@@ -169,7 +169,7 @@ TILE_ARRAYS: dict[str, tuple[str, int]] = {  # name -> type and numbers of a pix
     "shadow_t_max": ("f8", 1),
     "contribution": ("f4", 3),
     "color": ("f4", 4),
-    "planes": ("f4", 10),
+    "planes": ("f4", 11),
 }
 FRAME = _struct(
     ("camera", CAMERA),
@@ -205,9 +205,15 @@ CERTIFY_ARGUMENTS = _struct(
     *((name, "i4") for name in ("width", "size", "depth", "inputs", "features", "activation")),
     *((name, "i4") for name in ("output_activation", "num_blocks", "warp_floats")),
 )
-FINISHED_PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+FINISHED_PLANES = (
+    *("combined", "depth", "view_z", "normal", "position"),
+    *("object_id", "pass_index", "material_index"),
+)
 FINISH_ARGUMENTS = _struct(
-    *((name, POINTER) for name in ("color", "planes", "object_ids", "pass_indices", "out")),
+    *(
+        (name, POINTER)
+        for name in ("color", "planes", "object_ids", "pass_indices", "material_indices", "out")
+    ),
     *((name, "f4") for name in ("background_depth", "background_view_z")),
     *((name, "i4") for name in ("count", "samples")),
     ("places", "i8", (len(FINISHED_PLANES),)),

@@ -56,9 +56,9 @@ class View:
 class Portrait:
     """Shapes ready to be looked at from anywhere; their tracers are made once."""
 
-    def __init__(self, shapes: Sequence[NeuralWeights]) -> None:
-        """Take shapes, moving ones at a time already."""
-        self._shapes = shapes
+    def __init__(self, shapes: Sequence[NeuralWeights], colors: Sequence[Vector] = COLORS) -> None:
+        """Take shapes, moving ones at a time already, and their base colours, which begin again after the last."""
+        self._shapes, self._colors = shapes, tuple(colors)
         folder = Path(tempfile.mkdtemp())
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._names = [_blob(folder, shape.to_bytes()) for shape in shapes]
@@ -88,7 +88,7 @@ class Portrait:
             WeightsFileError: A network cannot be traced.
         """
         rotation = camera_axes(view)
-        prepared = prepare_scene(_scene(self._names, rotation), self._cache)
+        prepared = prepare_scene(_scene(self._names, rotation, self._colors), self._cache)
         framed = self.points() if points is None else points
         eye, clip_from_view = framing(framed, rotation, width, height, FOV_Y_RAD, view.zoom)
         _, up, back = rotation
@@ -132,10 +132,10 @@ def turned(points: Array, up: UpAxis) -> Array:
     return np.concatenate(rings)
 
 
-def _scene(names: list[str], rotation: Array) -> Scene:
+def _scene(names: list[str], rotation: Array, colors: tuple[Vector, ...]) -> Scene:
     return Scene(
-        neural_objects=tuple(_object(k, name) for k, name in enumerate(names)),
-        materials=tuple(Material(base_color=color, roughness=0.45) for color in COLORS),
+        neural_objects=tuple(_object(k, name, k % len(colors)) for k, name in enumerate(names)),
+        materials=tuple(Material(base_color=color, roughness=0.45) for color in colors),
         lights=(
             _sun(rotation, KEY_LIGHT, KEY_STRENGTH, KEY_ANGLE_RAD),
             _sun(rotation, RIM_LIGHT, RIM_STRENGTH, RIM_ANGLE_RAD),
@@ -168,13 +168,13 @@ def _points_near(shape: NeuralWeights, tracer: Tracer) -> Array:
     return transform_points(np.linalg.inv(shape.unit_from_object), grid[inside if inside.any() else corners])
 
 
-def _object(number: int, sha256: str) -> NeuralObject:
+def _object(number: int, sha256: str, material: int) -> NeuralObject:
     return NeuralObject(
         name=f"shape {number + 1}",
         object_id=number + 1,
         weights=sha256,
         world_from_object=IDENTITY,
-        material=number % len(COLORS),
+        material=material,
     )
 
 

@@ -187,6 +187,7 @@ class FrameReady(Message):
     samples: int
     complete: bool
     seconds: float
+    left_to_cpu: str = ""  # why the CPU drew what a GPU was to draw, or a part of it; empty: it did not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,22 @@ class ArrayBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texture:
+    """A picture on native geometry; its lower left corner is at (0, 0), its upper right one at (1, 1)."""
+
+    picture: ArrayBlob  # (H, W, 3), bottom row first: float32, scene-linear; or uint8
+    is_srgb: bool = True  # how bytes are to be read
+    interpolation: Literal["LINEAR", "CLOSEST"] = "LINEAR"
+    extension: Literal["REPEAT", "EXTEND", "CLIP", "MIRROR"] = "REPEAT"  # beyond the picture
+    picture_from_uv: tuple[float, ...] = (1.0, 0, 0, 0, 1.0, 0)  # (2, 3), row-major
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """The part of a Principled BSDF that the engine shades."""
 
     base_color: Vector = (0.8, 0.8, 0.8)
+    base_texture: Texture | None = None  # in its place, on native geometry that has UV coordinates
     metallic: float = 0.0
     roughness: float = 0.5
     specular: float = 0.5  # Blender's "Specular IOR Level"; 0.5 leaves the index of refraction as it is
@@ -37,6 +49,7 @@ class Material:
     emission: Vector = (0.0, 0.0, 0.0)  # colour times strength
     alpha: float = 1.0
     holdout: bool = False  # hides what is behind it and leaves a hole in the picture, colour and alpha 0
+    pass_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,7 @@ class MeshGeometry:
     triangles: ArrayBlob  # (T, 3) int32
     corner_normals: ArrayBlob | None = None  # (T, 3, 3) float32; None: flat shading
     triangle_materials: ArrayBlob | None = None  # (T,) int32, index into MeshObject.materials; None: all 0
+    corner_uvs: ArrayBlob | None = None  # (T, 3, 2) float32; None: no texture is on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +134,9 @@ class Scene:
     )  # colour times strength; of an environment what its picture is multiplied by
     environment: Environment | None = None
     film_transparent: bool = False
+    ambient_factor: float = 0.0  # light from all sides that only near surfaces keep away; 0: none
+    ambient_distance: float = 10.0  # m: what is near
+    device: Literal["auto", "cpu"] = "auto"  # which traces it; "auto": the GPU where one works
     time: float = 0.0  # what networks of x, y, z, t see as t where they have no time of their own
 
 
@@ -148,7 +165,17 @@ class Camera:
     panorama: Panorama | None = None  # then `clip_from_view` and the lens do not count
 
 
-PlaneName = Literal["combined", "depth", "view_z", "normal", "position", "object_id", "pass_index"]
+PlaneName = Literal[
+    "combined",
+    "depth",
+    "view_z",
+    "normal",
+    "position",
+    "object_id",
+    "pass_index",
+    "material_index",
+    "ambient_occlusion",
+]
 
 PLANE_CHANNELS: dict[str, int] = {
     "combined": 4,  # scene-linear, premultiplied
@@ -157,5 +184,7 @@ PLANE_CHANNELS: dict[str, int] = {
     "normal": 3,  # world space; 0 where nothing was hit
     "position": 3,  # world space; 0 where nothing was hit
     "object_id": 1,  # of the first sample; 0 where nothing was hit
-    "pass_index": 1,
+    "pass_index": 1,  # of the object
+    "material_index": 1,  # pass index of the material
+    "ambient_occlusion": 3,  # share of all sides, weighted by cosine, from which nothing near is met; mean of all samples
 }

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,8 +57,18 @@ def read_array(folder: Path, blob: ArrayBlob) -> Array:
     return np.frombuffer(data, dtype).reshape(blob.shape).astype(blob.dtype)
 
 
-def read_geometry(folder: Path, geometry: MeshGeometry) -> tuple[Array, Array, Array | None, Array | None]:
-    """Give vertices (V, 3), triangles (T, 3), corner normals (T, 3, 3) or None, materials (T,) or None.
+class GeometryArrays(NamedTuple):
+    """What a geometry's blobs hold."""
+
+    vertices: Array  # (V, 3) float32
+    triangles: Array  # (T, 3) int32
+    corner_normals: Array | None  # (T, 3, 3) float32
+    triangle_materials: Array | None  # (T,) int32
+    corner_uvs: Array | None  # (T, 3, 2) float32
+
+
+def read_geometry(folder: Path, geometry: MeshGeometry) -> GeometryArrays:
+    """Give a geometry's arrays.
 
     Raises:
         SceneError: An array is missing or damaged, has another shape, or names vertices that are not there.
@@ -70,7 +81,7 @@ def read_geometry(folder: Path, geometry: MeshGeometry) -> tuple[Array, Array, A
         )
     if not np.isfinite(vertices).all():
         raise SceneError("A mesh has coordinates that are not finite numbers; repair or remove them.")
-    normals = materials = None
+    normals = materials = uvs = None
     if geometry.corner_normals is not None:
         normals = _shaped(read_array(folder, geometry.corner_normals), (3, 3), "float32", "corner normals")
         normals = np.nan_to_num(normals, nan=0.0, posinf=0.0, neginf=0.0)
@@ -78,12 +89,14 @@ def read_geometry(folder: Path, geometry: MeshGeometry) -> tuple[Array, Array, A
         materials = _shaped(
             read_array(folder, geometry.triangle_materials), (), "int32", "triangle materials"
         )
-    for extra in (normals, materials):
+    if geometry.corner_uvs is not None:
+        uvs = _shaped(read_array(folder, geometry.corner_uvs), (3, 2), "float32", "UV coordinates")
+    for extra in (normals, materials, uvs):
         if extra is not None and len(extra) != len(triangles):
             raise SceneError(
-                "A mesh has normals or materials for another number of triangles; draw it again."
+                "A mesh has normals, materials or UVs for another number of triangles; draw it again."
             )
-    return vertices, triangles, normals, materials
+    return GeometryArrays(vertices, triangles, normals, materials, uvs)
 
 
 def _shaped(array: Array, row: tuple[int, ...], dtype: str, what: str) -> Array:

@@ -2,10 +2,10 @@
 
 A wavefront of few launches for each sample: camera rays; native triangles; one march for each network, through all of its
 instances; normals; and for each light and for the world rays towards it, cast and marched, and added where they are free.
-The picture is the CPU's: the same rays, sample patterns, materials and lights. Surfaces that let light through, and
-shaders other than lights, are drawn by the renderer with the GPU as its tracer.
+The picture is the CPU's: the same rays, sample patterns, materials and lights. Surfaces that let light through, textures, ambient
+occlusion and shaders other than lights, are drawn by the renderer with the GPU as its tracer.
 
-A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 56 bytes a pixel. Where these
+A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 60 bytes a pixel. Where these
 do not fit, each tile has sums of its own and the picture is put together on the host.
 """
 
@@ -163,6 +163,8 @@ def _session_of(scene: PreparedScene) -> CudaSession | None:
         scene.environment is not None
         or not scene.materials.opaque
         or scene.materials.has_holdout
+        or scene.materials.has_textures
+        or scene.ambient_factor != 0.0
         or not scene.neural
     ):
         return None

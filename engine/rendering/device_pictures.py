@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLACES = {"depth": 0, "view_z": 1, "normal": 2, "position": 5}  # of the planes in a device's frame
-OBJECT, HIT = 8, 9
+OBJECT, HIT, MATERIAL = 8, 9, 10
+
+ID_ROWS = {"object_id": OBJECT, "pass_index": OBJECT, "material_index": MATERIAL}
 
 
 class DevicePicture:
@@ -50,9 +52,14 @@ class DevicePicture:
                 for channel in range(PLANE_CHANNELS[name]):
                     plane[hit, channel] = rows[PLACES[name] + channel][hit]
             else:
-                table = self._scene.object_ids if name == "object_id" else self._scene.pass_indices
-                plane[hit, 0] = table[rows[OBJECT][hit].astype(np.int64)]
+                plane[hit, 0] = self._table(name)[rows[ID_ROWS[name]][hit].astype(np.int64)]
         return planes
+
+    def _table(self, name: PlaneName) -> Array:
+        """Give the ids or indices of objects or materials that a plane shows."""
+        if name == "material_index":
+            return self._scene.materials.pass_indices
+        return self._scene.object_ids if name == "object_id" else self._scene.pass_indices
 
 
 def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
@@ -63,7 +70,8 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     """
     if not any(hasattr(instance.tracer, "device_grid") for instance in scene.neural):
         return None
-    if request.camera.aperture > 0.0 or request.camera.panorama is not None:
+    beyond = request.camera.aperture > 0.0 or request.camera.panorama is not None
+    if beyond or "ambient_occlusion" in request.planes:
         return None
     from ..cuda.errors import DeviceLostError, DeviceMemoryError
     from .camera import PixelCamera
@@ -73,7 +81,7 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     camera = PixelCamera(request.camera, request.width, request.height)
     x0, y0, x1, y1 = request.window
     use_color = "combined" in request.planes
-    rows = {HIT, *(OBJECT for name in request.planes if name in ("object_id", "pass_index"))}
+    rows = {HIT, *(ID_ROWS[name] for name in request.planes if name in ID_ROWS)}
     for name in PLACES.keys() & set(request.planes):
         rows |= set(range(PLACES[name], PLACES[name] + PLANE_CHANNELS[name]))
     wanted = tuple(sorted(rows))
@@ -82,6 +90,7 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
         on_device = device_scene(scene)
     except (DeviceMemoryError, DeviceLostError) as error:
         log.warning("%s: the CPU draws this picture", error)
+        scene.troubles.append(str(error))
         return None
     if on_device is None:
         return None

@@ -94,7 +94,11 @@ def finished_planes(
     """
     count = size[0] * size[1]
     out = session.empty(frame_bytes(names, size[1], size[0]))
-    tables = {"object_ids": scene.object_ids, "pass_indices": scene.pass_indices}
+    tables = {
+        "object_ids": scene.object_ids,
+        "pass_indices": scene.pass_indices,
+        "material_indices": scene.materials.pass_indices,
+    }
     memory = {name: session.array(np.asarray(table, np.float32)) for name, table in tables.items()}
     arguments = np.zeros(1, layouts.FINISH_ARGUMENTS)
     arguments["places"] = -1

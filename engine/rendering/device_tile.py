@@ -15,7 +15,7 @@ from .sample_patterns import pixel_offset
 
 Array = npt.NDArray[Any]
 PIXEL_THREADS = 128
-NUM_PLANES = 10
+NUM_PLANES = 11
 _BYTES = {name: np.dtype(kind).itemsize * count for name, (kind, count) in layouts.TILE_ARRAYS.items()}
 SUMS = {name: _BYTES[name] for name in ("color", "planes")}  # bytes of a pixel of what samples add to
 BYTES_PER_PIXEL = sum(_BYTES.values())

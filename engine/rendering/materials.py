@@ -16,6 +16,7 @@ from ..errors import SceneError
 from ..protocol.scene import Material
 from ..transforms import Array, orthonormal_basis
 from . import microfacets
+from .textures import TexturePicture
 
 _PI = np.float32(np.pi)
 
@@ -23,8 +24,10 @@ _PI = np.float32(np.pi)
 class MaterialTable:
     """All materials of a scene, as arrays over their index."""
 
-    def __init__(self, materials: tuple[Material, ...]) -> None:
-        """Prepare materials; an empty scene gets the default one.
+    def __init__(
+        self, materials: tuple[Material, ...], textures: tuple[TexturePicture | None, ...] = ()
+    ) -> None:
+        """Prepare materials; an empty scene gets the default one. `textures` are those of base colours, by material.
 
         Raises:
             SceneError: A number is not finite.
@@ -44,12 +47,15 @@ class MaterialTable:
         ior = [_effective_ior(m) for m in chosen]
         alpha = [max(float(np.clip(m.roughness, 0.0, 1.0)) ** 2, microfacets.SMALLEST_ALPHA) for m in chosen]
         self.base_color = np.maximum([m.base_color for m in chosen], 0.0).astype(np.float32)
+        self._textures = [(k, t) for k, t in enumerate(textures) if t is not None]
+        self.has_textures = bool(self._textures)
         self.emission = np.array([m.emission for m in chosen], np.float32)
         self.metallic = metallic.astype(np.float32)
         self.ior = np.array(ior, np.float32)
         self.alpha = np.array(alpha, np.float32)
         self.opacity = np.clip([m.alpha for m in chosen], 0.0, 1.0).astype(np.float32)
         self.opaque = bool((self.opacity == 1.0).all())
+        self.pass_indices = np.array([m.pass_index for m in chosen], np.float32)
         self.holdout = np.array([m.holdout for m in chosen])
         self.has_holdout = bool(self.holdout.any())
         self.shares = np.array([microfacets.reflected_shares(a, i) for a, i in zip(alpha, ior)])
@@ -58,11 +64,20 @@ class MaterialTable:
     def __len__(self) -> int:
         return len(self.alpha)
 
-    def bsdf(self, index: Array, normal: Array, view: Array) -> Bsdf:
-        """Give what N surface points reflect; `normal` and `view` are unit (N, 3), on one side."""
+    def base_colors(self, index: Array, uvs: Array) -> Array:
+        """Give the base colours (N, 3) of N points by their UV coordinates (N, 2)."""
+        colors = self.base_color[index]
+        for material, texture in self._textures:
+            rows = np.flatnonzero(index == material)
+            if len(rows):
+                colors[rows] = np.maximum(texture.colors(uvs[rows]), 0.0)
+        return colors
+
+    def bsdf(self, index: Array, normal: Array, view: Array, base: Array) -> Bsdf:
+        """Give what N surface points of base colours `base` reflect; `normal` and `view` are unit (N, 3), on one side."""
         cosine_view = np.clip(np.einsum("ni,ni->n", normal, view), 1e-4, 1.0).astype(np.float32)
         white, schlick, dielectric = self._look_up(index, cosine_view)
-        metallic, base = self.metallic[index][:, None], self.base_color[index]
+        metallic = self.metallic[index][:, None]
         at_normal = ((self.ior[index] - 1.0) / (self.ior[index] + 1.0)) ** 2
         lost = ((1.0 - white) / np.maximum(white, 1e-3))[:, None]
         plastic = dielectric[:, None] * (1.0 + at_normal[:, None] * lost)
@@ -152,7 +167,7 @@ class Bsdf:
         """Choose a direction (N, 3) float32 by the lobes' shares; weight (N, 3) is bsdf times cosine over density."""
         tangent, bitangent = orthonormal_basis(self.normal)
         share = self._glossy_share()
-        local = _cosine_direction(square)
+        local = cosine_direction(square)
         glossy = choice < share
         if glossy.any():
             local[glossy] = self._glossy(
@@ -188,7 +203,8 @@ class Bsdf:
         return mirrored
 
 
-def _cosine_direction(square: Array) -> Array:
+def cosine_direction(square: Array) -> Array:
+    """Give directions (N, 3) about z, chosen in proportion to their cosine, from uniform numbers (N, 2)."""
     radius, angle = np.sqrt(square[:, 0]), 2.0 * _PI * square[:, 1]
     height = np.sqrt(np.maximum(0.0, 1.0 - square[:, 0]))
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)

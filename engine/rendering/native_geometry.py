@@ -116,6 +116,7 @@ class Triangles:
     triangles: Array  # (T, 3) int32
     corner_normals: Array | None  # (T, 3, 3) float32; None: flat
     triangle_materials: Array | None  # (T,) int32
+    corner_uvs: Array | None  # (T, 3, 2) float32
     mesh: Any  # wp.Mesh
     box: Array  # (2, 3) float64
 
@@ -126,6 +127,7 @@ class Triangles:
         triangles: Array,
         corner_normals: Array | None = None,
         triangle_materials: Array | None = None,
+        corner_uvs: Array | None = None,
     ) -> Triangles:
         """Build the search structure over (T, 3) triangles, T at least 1; indices must be in range."""
         start_warp()
@@ -135,7 +137,7 @@ class Triangles:
         )
         used = vertices[triangles.reshape(-1)].astype(np.float64)
         box = np.stack([used.min(axis=0), used.max(axis=0)])
-        return cls(vertices, triangles, corner_normals, triangle_materials, mesh, box)
+        return cls(vertices, triangles, corner_normals, triangle_materials, corner_uvs, mesh, box)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Pictures of a prepared scene: tiles over all cores, in rounds of 1, 2, 4, ... samples per pixel.
 
 The first sample falls on the pixel's centre and alone fills the planes of depth, normals and ids, so that they are
-never blended across an edge; colour is the mean of all samples. Cancelling is asked for between batches of rays.
+never blended across an edge; colour and ambient occlusion are means of all samples. Cancelling is asked for between batches of rays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .device_planes import DevicePlanes
 from .panorama import make_camera
 from .sample_patterns import disk, pixel_offset, sample_2d
 from .scene import PreparedScene, SceneCache, prepare_scene
-from .shading import shade
+from .shading import ambient_share, shade
 from .surfaces import Surfaces, find_surfaces
 from .tile_planes import background_planes, fill_planes
 from .transparency import see_through, solid_surfaces
@@ -90,6 +90,7 @@ class Picture:
     planes: Mapping[PlaneName, Array]
     samples: int  # per pixel so far
     complete: bool
+    left_to_cpu: str = ""  # why the CPU drew what a GPU was to draw, or a part of it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -137,6 +138,7 @@ def render_rounds(
             return
         except DeviceError as error:  # the picture begins anew, so that all of it is of one kind
             log.warning("%s: the CPU draws this picture", error)
+            prepared.troubles.append(str(error))
     frame = _Frame(prepared, request)
     done = 0
     for last in _rounds(request.samples):
@@ -228,6 +230,12 @@ class _Frame:
         left, bottom = self.request.window[:2]
         window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
         self.sum[window] += color.reshape(y1 - y0, x1 - x0, 4)
+        if "ambient_occlusion" in self.planes:
+            hit = surfaces.rays
+            share = ambient_share(self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed)
+            self.planes["ambient_occlusion"][window][np.unravel_index(hit, (y1 - y0, x1 - x0))] += share[
+                :, None
+            ]
         if sample == 0:
             met = sharp if self.camera.has_lens else surfaces
             fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, met)
@@ -237,7 +245,9 @@ class _Frame:
         planes = {name: plane.copy() for name, plane in self.planes.items()}
         if "combined" in planes:
             planes["combined"] = self.sum / np.float32(samples)
-        return Picture(planes, samples, samples >= self.request.samples)
+        if "ambient_occlusion" in planes:
+            planes["ambient_occlusion"] /= np.float32(samples)
+        return Picture(planes, samples, samples >= self.request.samples, self.prepared.left_to_cpu())
 
 
 def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:

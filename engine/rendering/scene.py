@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .lights import LightSource, make_light
 from .materials import MaterialTable
 from .native_geometry import NativeGeometry, Triangles
 from .neural_geometry import NeuralGeometry, NeuralInstance
+from .textures import TexturePicture
 from .triangle_table import TriangleTable
 
 log = logging.getLogger(__name__)
@@ -41,11 +42,12 @@ class SceneCache:
         self._entries: dict[Hashable, tuple[Any, int]] = {}  # and the number of the scene that last used it
         self._scene = 0
         self._time = 0.0
+        self._device = "auto"
 
-    def begin_scene(self, time: float = 0.0) -> None:
-        """Forget what has not been used for a while, and go to a time."""
+    def begin_scene(self, time: float = 0.0, device: Literal["auto", "cpu"] = "auto") -> None:
+        """Forget what has not been used for a while, and go to a time and a device."""
         self._scene += 1
-        self._time = time
+        self._time, self._device = time, device
         oldest = self._scene - KEPT_SCENES
         self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
 
@@ -62,7 +64,10 @@ class SceneCache:
         )
         at = self._time if time is None else time
         moment = at if weights.architecture.inputs == 4 else 0.0
-        return weights, self._get(("tracer", sha256, moment), lambda: make_tracer(weights, time=moment))
+        device = self._device
+        return weights, self._get(
+            ("tracer", sha256, moment, device), lambda: make_tracer(weights, device, time=moment)
+        )
 
     def triangles(self, geometry: MeshGeometry) -> Triangles | None:
         """Give a geometry with its search tree, or None where it has no triangles.
@@ -93,6 +98,19 @@ class SceneCache:
             ),
         )
 
+    def texture(self, texture: protocol.Texture | None) -> TexturePicture | None:
+        """Give a picture on native geometry, ready to be looked up.
+
+        Raises:
+            SceneError: The blob is missing or damaged, or no picture.
+        """
+        if texture is None:
+            return None
+        picture = self._get(
+            ("picture", texture.picture), lambda: read_array(self._blobs, texture.picture)
+        )  # several materials may share it
+        return TexturePicture(texture, picture)
+
     def _get(self, key: Hashable, load: Callable[[], T]) -> T:
         value: T = self._entries[key][0] if key in self._entries else load()
         self._entries[key] = (value, self._scene)
@@ -115,7 +133,16 @@ class PreparedScene:
     world_color: Array  # (3,) float32
     film_transparent: bool
     environment: Environment | None  # what `world_color` multiplies
+    ambient_factor: float
+    ambient_distance: float
     size: float  # largest number of parameters of a network, or 0
+    troubles: list[str] = field(default_factory=list)  # why the CPU drew pictures of it that were the GPU's
+
+    def left_to_cpu(self) -> str:
+        """Say why the CPU drew what was the GPU's, or a part of it; empty where it did not."""
+        if not self.troubles and any(getattr(i.tracer, "left_to_cpu", False) for i in self.neural):
+            return "the GPU could not go on with a shape"
+        return self.troubles[-1] if self.troubles else ""
 
     def background(self, directions: Array) -> Array:
         """Give the colours (N, 4) float32 of what no surface covers, seen along unit directions (N, 3)."""
@@ -143,8 +170,9 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     times = [scene.time, *(o.time for o in scene.neural_objects if o.time is not None)]
     if not all(math.isfinite(time) for time in times):
         raise SceneError("The scene's time is not finite; check its frame rate.")
-    cache.begin_scene(scene.time)
-    materials = MaterialTable(scene.materials)
+    cache.begin_scene(scene.time, scene.device)
+    textures = tuple(cache.texture(material.base_texture) for material in scene.materials)
+    materials = MaterialTable(scene.materials, textures)
     neural = [(o, m) for o in scene.neural_objects if (m := _placed(o)) is not None]
     native = [
         (o, m, g)
@@ -163,6 +191,10 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
     world_color = np.array(scene.world_color, np.float32)
     if not np.isfinite(world_color).all():
         raise SceneError("The world's colour is not finite; check its strength.")
+    if not (math.isfinite(scene.ambient_factor) and scene.ambient_distance >= 0.0):
+        raise SceneError(
+            "The world's ambient occlusion has a factor or distance that is no number; check them."
+        )
     return PreparedScene(
         neural=tuple(instances),
         instances=NeuralGeometry(tuple(instances)),
@@ -178,6 +210,8 @@ def prepare_scene(scene: Scene, cache: SceneCache) -> PreparedScene:
         world_color=world_color,
         film_transparent=scene.film_transparent,
         environment=cache.environment(scene.environment),
+        ambient_factor=scene.ambient_factor,
+        ambient_distance=scene.ambient_distance,
         size=float(largest),
     )
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..transforms import Array, dot
+from ..transforms import Array, dot, orthonormal_basis
 from .lights import LightSource
-from .materials import Bsdf
+from .materials import Bsdf, cosine_direction
 from .sample_patterns import sample_1d, sample_2d
 from .scene import PreparedScene
 from .surfaces import Surfaces
 from .transmission import transmitted
 
 BRIGHT_DIMENSION = 1 << 16  # of the sample pattern, beyond all lights
+AMBIENT_DIMENSION = BRIGHT_DIMENSION + 2
 SHADOW_END = 1.0 - 1e-5  # share of the way to a light: a lamp must not be hidden by rounding at its own place
 
 
@@ -27,7 +28,8 @@ def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: 
         sample: Number of the sample in its pixel.
         seed: Of the sample pattern.
     """
-    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view)
+    base = scene.materials.base_colors(surfaces.materials, surfaces.uvs)
+    bsdf = scene.materials.bsdf(surfaces.materials, surfaces.normals, surfaces.view, base)
     radiance = scene.materials.emission[surfaces.materials].copy()
     for number, light in enumerate(scene.lights):
         square = sample_2d(x, y, sample, 8 + 2 * number, seed)
@@ -38,7 +40,29 @@ def shade(scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: 
     if scene.environment is not None and scene.world_color.any():
         bright = sample_2d(x, y, sample, BRIGHT_DIMENSION, seed)
         radiance += _from_bright_parts(scene, surfaces, bsdf, bright)
+    if scene.ambient_factor != 0.0:
+        share = ambient_share(scene, surfaces, x, y, sample, seed)[:, None]
+        radiance += np.float32(scene.ambient_factor) * share * bsdf.diffuse
     return radiance
+
+
+def ambient_share(
+    scene: PreparedScene, surfaces: Surfaces, x: Array, y: Array, sample: int, seed: int
+) -> Array:
+    """Give an estimate (M,) float32 of the share of all sides, weighted by cosine, from which nothing near is met.
+
+    One direction a sample, as Cycles has it: beyond `scene.ambient_distance` nothing counts. For the arguments see `shade`.
+    """
+    local = cosine_direction(sample_2d(x, y, sample, AMBIENT_DIMENSION, seed)).astype(np.float64)
+    tangent, bitangent = orthonormal_basis(surfaces.normals)
+    directions = local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * surfaces.normals
+    rows = np.flatnonzero(dot(surfaces.geometric_normals, directions) > 0.0)
+    result = np.zeros(len(surfaces.rays), np.float32)
+    if len(rows):
+        origins = surfaces.shadow_origins(rows, directions[rows])
+        near = np.full(len(rows), scene.ambient_distance)
+        result[rows] = transmitted(scene, origins, directions[rows], near)
+    return result
 
 
 def _from_light(

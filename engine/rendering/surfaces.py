@@ -31,6 +31,7 @@ class Surfaces:
     bias: Array  # (M,) float64, m: how far off the surface a shadow ray starts
     lift: Array  # (M, 3) float64, m, to the smooth surface that a triangle stands for
     materials: Array  # (M,) int
+    uvs: Array  # (M, 2) float32, of native geometry
 
     def shadow_origins(self, chosen: Array, directions: Array) -> Array:
         """Give where rays (K, 3) from the points `chosen` start, so that they do not meet their own surface."""
@@ -74,7 +75,7 @@ def _describe(scene: PreparedScene, rays: Rays, t: Array, objects: Array, native
     which, view = objects[met], -rays.directions[met]
     points = rays.origins[met] + t[met, None] * rays.directions[met]
     geometric, normals, lift = np.zeros((num, 3)), np.zeros((num, 3)), np.zeros((num, 3))
-    bias, materials = np.zeros(num), np.zeros(num, np.int64)
+    bias, materials, uvs = np.zeros(num), np.zeros(num, np.int64), np.zeros((num, 2), np.float32)
     rows = np.flatnonzero(which < len(scene.neural))
     if len(rows):
         geometric[rows], least = scene.instances.normals(which[rows], points[rows])
@@ -88,7 +89,7 @@ def _describe(scene: PreparedScene, rays: Rays, t: Array, objects: Array, native
         ray = met[rows]
         found = scene.table.points(native.instance[ray], native.face[ray], native.barycentric[ray])
         geometric[rows], normals[rows], lift[rows] = found.geometric_normals, found.normals, found.lift
-        bias[rows], materials[rows] = found.bias, found.materials
+        bias[rows], materials[rows], uvs[rows] = found.bias, found.materials, found.uvs
     side = np.where(dot(geometric, view) < 0.0, -1.0, 1.0)[:, None]
     lift = np.where(side > 0.0, lift, 0.0)  # the inside of a bulge needs no lift
-    return Surfaces(met, which, points, view, side * geometric, side * normals, bias, lift, materials)
+    return Surfaces(met, which, points, view, side * geometric, side * normals, bias, lift, materials, uvs)

@@ -11,6 +11,7 @@ from .panorama import PanoramaCamera
 from .scene import PreparedScene
 from .surfaces import Surfaces
 
+MEANS = ("combined", "ambient_occlusion")  # of all samples, which the renderer adds
 _BACKGROUND = {"depth": BACKGROUND_DEPTH, "view_z": BACKGROUND_VIEW_Z}
 
 
@@ -30,7 +31,7 @@ def fill_planes(
 ) -> None:
     """Write what surfaces are into views (h, w, channels) of the planes, whose pixels the rays are in row order."""
     for name, window in windows.items():
-        if name != "combined":
+        if name not in MEANS:
             values = _values(name, scene, camera, surfaces)
             pixel = np.unravel_index(surfaces.rays, window.shape[:2])
             window[pixel] = values.reshape(len(surfaces.rays), window.shape[2])
@@ -47,5 +48,7 @@ def _values(
         return surfaces.normals
     if name == "position":
         return surfaces.points
+    if name == "material_index":
+        return scene.materials.pass_indices[surfaces.materials]
     table = scene.object_ids if name == "object_id" else scene.pass_indices
     return table[surfaces.objects]

@@ -22,6 +22,7 @@ class NativePoints:
     bias: Array  # (M,) float64, m
     lift: Array  # (M, 3) float64, m: to the smooth surface the triangle stands for; 0 where flat
     materials: Array  # (M,) int, index into the scene's materials
+    uvs: Array  # (M, 2) float32; 0 where a mesh has none
 
 
 class TriangleArrays(NamedTuple):
@@ -61,6 +62,7 @@ class TriangleTable:
         self._start = np.array([start[id(g)] for g in geometries], np.int64)
         self._corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3), np.float32)
         self._corner_normals = np.concatenate(normals) if normals else np.zeros((0, 3, 3), np.float32)
+        self._corner_uvs = _corner_uvs(list(unique.values()))
         self._is_smooth: Array = np.any(self._corner_normals, axis=(1, 2))
         self._slots = np.concatenate(slots) if slots else np.zeros(0, np.int32)
         self._slot_table = _slot_table(material_slots)
@@ -98,7 +100,15 @@ class TriangleTable:
             )
         bias = BIAS * self._scale[instance] * (self._longest[row] + self._size[instance])
         slot = np.clip(self._slots[row], 0, self._slot_table.shape[1] - 1)
-        return NativePoints(geometric, normals, bias, lift, self._slot_table[instance, slot])
+        uvs = self._uvs(row, barycentric)
+        return NativePoints(geometric, normals, bias, lift, self._slot_table[instance, slot], uvs)
+
+    def _uvs(self, row: Array, barycentric: Array) -> Array:
+        if self._corner_uvs is None:
+            return np.zeros((len(row), 2), np.float32)
+        first, second, third = (self._corner_uvs[row, k] for k in range(3))
+        uvs: Array = third + barycentric[:, :1] * (first - third) + barycentric[:, 1:] * (second - third)
+        return uvs
 
     def _to_world(self, instance: Array, normals: Array) -> Array:
         object_from_world = self._object_from_world[instance]
@@ -125,6 +135,18 @@ class TriangleTable:
             height = np.minimum(dot(point - corners[:, k], plane), 0.0)
             lift -= (weights[:, k] * height)[:, None] * plane
         return normals, np.where(smooth, lift, 0.0)
+
+
+def _corner_uvs(geometries: list[Triangles]) -> Array | None:
+    """Give the UV coordinates (T, 3, 2) of all geometries, one after the other; None where none has any."""
+    if all(g.corner_uvs is None for g in geometries):
+        return None
+    return np.concatenate(
+        [
+            np.zeros((len(g.triangles), 3, 2), np.float32) if g.corner_uvs is None else g.corner_uvs
+            for g in geometries
+        ]
+    )
 
 
 def _slot_table(material_slots: list[tuple[int, ...]]) -> Array:

@@ -131,4 +131,5 @@ def _frame_ready(ticket: Ticket, picture: Picture, slot: int, width: int, height
         samples=picture.samples,
         complete=picture.complete and not ticket.request.coarse,
         seconds=time.monotonic() - ticket.started,
+        left_to_cpu=picture.left_to_cpu,
     )

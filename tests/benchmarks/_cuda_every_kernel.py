@@ -24,7 +24,10 @@ from tests.engine.networks import octahedron, random_network
 from tests.engine.scene_builder import SceneBuilder, placed
 from tests.oracles import rays_towards_origin
 
-PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+PLANES = (
+    *("combined", "depth", "view_z", "normal", "position"),
+    *("object_id", "pass_index", "material_index"),
+)
 LARGE_POINTS = 1 << 22
 
 

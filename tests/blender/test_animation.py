@@ -1,12 +1,16 @@
 """Animations, view layers and instances as F12 and `-a` render them."""
 
+import re
+
 import numpy as np
 import OpenEXR
 
+from tests.blender.fake import engine_with_fake_gpu
 from tests.blender.occlusion import SPOT
 from tests.blender.spot import neural_spot
 
 SIZE = (160, 90)
+SMALL = (80, 45)  # for kernels that run on the host
 INSTANCE = 7
 
 
@@ -48,3 +52,59 @@ def check_frames(frames):
     assert first[here][:, 0].mean() > 4 * first[here][:, 1].mean()
     assert moved[there][:, 1].mean() > 4 * moved[there][:, 0].mean(), "spot is green"
     assert dark.max() < 0.5 * np.quantile(first, 0.99), "the lamp is out"
+
+
+def frames_of(folder, name):
+    """Give every layer and pass of five frames, under one name each."""
+    frames = []
+    for number in range(1, 6):
+        layers = layers_of(folder / f"{name}_{number:04d}.exr")
+        frames.append({f"{layer}.{k}": v for layer, passes in layers.items() for k, v in passes.items()})
+    return frames
+
+
+def check_equal(animated, stills):
+    """Each frame is its still to the last bit, and no two frames are alike."""
+    for number, (frame, still) in enumerate(zip(animated, stills), start=1):
+        assert frame.keys() == still.keys() and any(name.endswith("Combined") for name in frame)
+        for name in frame:
+            assert np.array_equal(frame[name], still[name]), (number, name)
+    combined = [next(v for k, v in frame.items() if k.endswith("Combined")) for frame in animated]
+    for k in range(5):
+        assert all(np.abs(combined[k] - other).mean() > 1e-3 for other in combined[:k])
+
+
+def test_animation_from_the_command_line_equals_stills_of_its_frames(windowed_blender):
+    arguments = {**neural_spot(windowed_blender.folder), "size": SIZE, "module": False}
+    outcome = windowed_blender.run_script("animation_file.py", arguments, timeout_s=300).check()
+    ended = windowed_blender.command_line(["--background", outcome.result["blend"], "-a"], timeout_s=300)
+    assert ended.returncode == 0, ended.stderr
+    check_equal(frames_of(outcome.folder, "animation"), frames_of(outcome.folder, "still"))
+
+
+def test_animation_equals_stills_of_its_frames(bpy_module):
+    arguments = {**neural_spot(bpy_module.folder), "size": SIZE, "module": True}
+    folder = bpy_module.run_script("animation_file.py", arguments, timeout_s=300).check().folder
+    check_equal(frames_of(folder, "animation"), frames_of(folder, "still"))
+
+
+LOST_AT = 60  # launches; a frame of three samples and two lights takes about forty
+
+
+def test_animation_whose_gpu_is_lost_goes_on_by_the_cpu_and_says_so(bpy_module):
+    arguments = {**neural_spot(bpy_module.folder), "size": SMALL, "module": True, "only_animation": True}
+    by_cpu = bpy_module.run_script("animation_file.py", arguments, timeout_s=300).check()
+    variables = engine_with_fake_gpu(bpy_module.folder, LOST_AT)
+    outcome = bpy_module.run_script(
+        "animation_file.py", arguments, variables=variables, timeout_s=300
+    ).check()
+    said = re.findall(r"Frame (\d+): the GPU [^.]*\. The CPU renders this frame and the rest", outcome.stderr)
+    assert len(set(said)) == 1, outcome.stderr
+    first = int(said[0]) - 1
+    assert 0 < first < 3
+    frames, expected = (frames_of(folder, "animation") for folder in (outcome.folder, by_cpu.folder))
+    same = [all(np.array_equal(a[name], b[name]) for name in b) for a, b in zip(frames, expected)]
+    assert same == [False] * first + [True] * (5 - first)
+    for a, b in zip(frames, expected):  # the GPU's frames are the same but for roundings
+        combined = next(name for name in b if name.endswith("Combined"))
+        assert np.quantile(np.abs(a[combined] - b[combined]), 0.98) < 0.01

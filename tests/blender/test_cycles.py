@@ -29,7 +29,7 @@ LIGHTS = (
     *("sun", "point", "spot", "spot_scaled", "area_square", "area_disk", "area_ellipse_scaled", "world"),
     *("area_spread", "area_narrow", "alpha", "alpha_sun"),
     *("sun_unnormalized", "point_unnormalized", "spot_unnormalized", "area_unnormalized"),
-    *("environment", "lens", "lens_orthographic", "panorama", "fisheye", "equisolid"),
+    *("environment", "ambient", "lens", "lens_orthographic", "panorama", "fisheye", "equisolid"),
 )
 
 

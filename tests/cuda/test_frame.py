@@ -28,7 +28,11 @@ from tests.engine.scene_builder import SceneBuilder, camera_at, placed
 from tests.engine.test_renderer import TRANSFORMS
 
 SIZE = (96, 64)
-PLANES = ("combined", "depth", "view_z", "normal", "position", "object_id", "pass_index")
+PLANES = (
+    *("combined", "depth", "view_z", "normal", "position"),
+    *("object_id", "pass_index", "material_index"),
+)
+EXACT = {"pass_index": 0.0, "material_index": 0.0}
 LIGHTS = {
     "sun": {"type": "SUN", "energy": 2.0, "angle": 0.1},
     "point": {"type": "POINT", "energy": 150.0, "radius": 0.2, "world_from_light": placed(1.5, -2.0, 2.0)},
@@ -78,7 +82,8 @@ def prepared(builder, scene, session, monkeypatch):
     """Prepare a scene for the CPU (no session) or for a device."""
 
     def make(weights, backend="auto", time=0.0):
-        return CudaTracer(weights, session, time) if session else CpuTracer(weights, time=time)
+        on_device = session is not None and backend == "auto"
+        return CudaTracer(weights, session, time) if on_device else CpuTracer(weights, time=time)
 
     monkeypatch.setattr(engine.rendering.scene, "make_tracer", make)
     return prepare_scene(scene, SceneCache(builder.folder))
@@ -108,7 +113,7 @@ def both(
 def check(expected, actual, flips=0.05):
     """Hits agree to 1e-6, so geometry agrees closely; a shadow's edge may fall on either side of a pixel's one sample."""
     ids = expected["object_id"], actual["object_id"]
-    for name, tolerance in {"depth": 1e-5, "view_z": 1e-4, "position": 1e-4, "pass_index": 0.0}.items():
+    for name, tolerance in {"depth": 1e-5, "view_z": 1e-4, "position": 1e-4, **EXACT}.items():
         compare.difference(*ids, expected[name], actual[name], tolerance).check(tolerance, flips)
     inside = (expected["object_id"] > 0)[..., 0] & ~compare.silhouettes(*ids)
     turned = np.abs(expected["normal"] - actual["normal"]).max(axis=2)[inside]
@@ -122,8 +127,8 @@ def check(expected, actual, flips=0.05):
 def everything(builder):
     """Neural and native objects of every kind in one scene."""
     spot, gem = builder.bytes(SPOT.read_bytes()), builder.bytes(octahedron(0.6).to_bytes())
-    gold = builder.material(base_color=(0.9, 0.6, 0.2), metallic=1.0, roughness=0.25)
-    red = builder.material(base_color=(0.8, 0.1, 0.1), roughness=0.4, emission=(0.02, 0.0, 0.0))
+    gold = builder.material(base_color=(0.9, 0.6, 0.2), metallic=1.0, roughness=0.25, pass_index=5)
+    red = builder.material(base_color=(0.8, 0.1, 0.1), roughness=0.4, emission=(0.02, 0.0, 0.0), pass_index=9)
     floor = builder.material(base_color=(0.5, 0.5, 0.55), roughness=0.9, specular=0.2)
     builder.neural(placed(0.0, 0.0, 0.2), weights=spot, material=red)
     builder.neural(
@@ -149,6 +154,7 @@ def test_picture_of_everything_is_the_cpu_renderers(builder, monkeypatch):
     expected, actual = both(builder, monkeypatch, samples=2)
     check(expected, actual)
     assert len(np.unique(expected["object_id"])) == 7
+    assert list(np.unique(expected["material_index"])) == [0, 5, 9]
 
 
 @pytest.mark.parametrize("name", LIGHTS)
@@ -203,9 +209,15 @@ def test_device_that_fails_amid_a_picture_leaves_it_to_the_cpu(fault, builder, m
         fake_driver.fill_up(device, scene.neural[0].tracer.session)
     camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
     request = ViewRequest(camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=1)
-    actual = render_picture(scene, request).planes
-    expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request).planes
-    check(expected, actual)
+    picture = render_picture(scene, request)
+    expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request)
+    check(expected.planes, picture.planes)
+    assert picture.left_to_cpu.startswith("the GPU") and expected.left_to_cpu == ""
+    by_cpu = prepared(builder, builder.scene(device="cpu"), fake_driver.session(device), monkeypatch)
+    again = render_picture(by_cpu, request)
+    assert again.left_to_cpu == "" and all(
+        np.array_equal(again.planes[n], expected.planes[n]) for n in PLANES
+    )
     assert "the CPU draws this picture" in caplog.text
 
 

@@ -88,13 +88,16 @@ class SceneBuilder:
         self.materials.append(Material(**values))
         return len(self.materials) - 1
 
-    def mesh(self, vertices, triangles, world_from_object=None, material=0, smooth_normals=None) -> int:
+    def mesh(
+        self, vertices, triangles, world_from_object=None, material=0, smooth_normals=None, uvs=None
+    ) -> int:
         normals = None if smooth_normals is None else self.blob(smooth_normals.astype(np.float32))
         self.geometries.append(
             MeshGeometry(
                 vertices=self.blob(np.asarray(vertices, np.float32)),
                 triangles=self.blob(np.asarray(triangles, np.int32)),
                 corner_normals=normals,
+                corner_uvs=None if uvs is None else self.blob(np.asarray(uvs, np.float32)),
             )
         )
         item = MeshObject(

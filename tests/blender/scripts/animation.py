@@ -31,7 +31,7 @@ def keyframe(owner, path, values):
         owner.keyframe_insert(path, frame=frame)
 
 
-def animate(inside, spot):
+def animate(spot):
     """Frame 1: as it is; 2: spot is elsewhere and green; 3: the lamp is out; 4: spot is hidden; 5: the lens is long."""
     scene = bpy.context.scene
     place = spot.location.copy()
@@ -43,6 +43,10 @@ def animate(inside, spot):
     keyframe(bpy.data.objects["Sun"].data, "energy", [3.0, 3.0, 0.0, 3.0, 3.0])
     keyframe(scene.camera.data, "lens", [50.0, 50.0, 50.0, 50.0, 80.0])
     scene.frame_start, scene.frame_end = 1, 5
+
+
+def render_animation(inside):
+    scene = bpy.context.scene
     scene.render.filepath = str(inside.folder / "frame_")
     bpy.ops.render.render(animation=True)
 
@@ -126,7 +130,8 @@ def by_particles(spot, collection):
 def main(inside):
     spot = spot_scene.build(inside.arguments)
     setup(inside)
-    animate(inside, spot)
+    animate(spot)
+    render_animation(inside)
     layers(inside, spot)
     instances(inside, spot)
     return {}

@@ -60,7 +60,7 @@ CAMERAS = {  # of the camera's data, of its panorama, of its lens; all in the li
         {},
     ),
 }
-OTHERS = ("world", "environment", *CAMERAS)
+OTHERS = ("world", "environment", "ambient", *CAMERAS)
 ALPHAS = {"alpha": 0.4, "alpha_sun": 0.75}  # of the sphere's material
 PLACE = (2.0, -2.5, 4.0)
 SCALES = {
@@ -137,6 +137,13 @@ def set_world(scene, color):
     background.inputs["Strength"].default_value = 1.0
 
 
+def occlude(scene, wanted):
+    """Add ambient occlusion, Cycles' and ours, with the world's numbers, or take it away."""
+    scene.cycles.use_fast_gi, scene.cycles.fast_gi_method = wanted, "ADD"
+    scene.neural_implicit_render.ambient_occlusion = wanted
+    scene.world.light_settings.ao_factor, scene.world.light_settings.distance = 0.7, 0.6
+
+
 def surround(scene):
     """Give the world a turned picture with a dark sky, a bright ground and a small lamp of a hundred times its light."""
     width, height = 64, 32
@@ -210,6 +217,9 @@ def main(inside):
         if name in LIGHTS or name in CAMERAS:
             add_light(scene, name)
         set_render(scene, inside)
+        if name == "ambient":
+            occlude(scene, True)
         np.save(inside.folder / f"{name}.npy", render(scene, inside.folder / name))
         (inside.folder / f"{name}.json").write_text(json.dumps(export(scene, inside.folder)))
+        occlude(scene, False)
     return {"lights": [*LIGHTS, *OTHERS]}

@@ -1,0 +1,28 @@
+"""The engine with a GPU that is the host: the tests' driver runs the kernels, and is lost at a launch that is told.
+
+Started in the place of the engine's Python: `gpu_engine.py -m engine VERB ...`, in the extension's folder.
+"""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+sys.path[:1] = [str(Path.cwd()), str(Path(__file__).resolve().parents[2])]
+
+LOST_AT = "FAKE_GPU_LOST_AT"
+
+
+def main():
+    from engine.cuda import choose
+    from tests.cuda import fake_driver
+
+    device = fake_driver.FakeDevice(fake_driver.info())
+    device.lost_at = int(os.environ[LOST_AT])
+    session = fake_driver.session(device)
+    choose._opened = lambda: session
+    sys.argv = ["engine", *sys.argv[3:]]
+    runpy.run_module("engine", run_name="__main__", alter_sys=True)
+
+
+main()
