@@ -75,6 +75,7 @@ def final_request(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph
         region=_region(scene.render, width, height),
         planes=tuple(p.plane for p in enabled_passes(depsgraph.view_layer)),
         samples=scene.neural_implicit_render.samples,
+        noise_threshold=scene.neural_implicit_render.noise_threshold,
     )
 
 

@@ -52,10 +52,12 @@ class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
     bl_context = "render"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the two numbers."""
+        """Draw the numbers of 3D views and of renders."""
         column, settings = self.column(), context.scene.neural_implicit_render
-        column.prop(settings, "viewport_samples")
-        column.prop(settings, "samples")
+        for prefix in ("viewport_", ""):
+            pair = column.column(align=True)
+            pair.prop(settings, f"{prefix}samples")
+            pair.prop(settings, f"{prefix}noise_threshold")
 
 
 class NEURAL_IMPLICIT_PT_ambient_occlusion(_Panel, bpy.types.Panel):

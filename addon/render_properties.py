@@ -25,7 +25,23 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         max=1024,
         update=lambda _settings, _context: redraw_views(),
     )
-
+    noise_threshold: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Noise Threshold",
+        description="Pixels whose colour changes by less in a doubling of samples get no more; 0: all get all. A picture that the GPU draws as a whole has all",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        precision=4,
+    )
+    viewport_noise_threshold: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Noise Threshold",
+        description="The same for a resting 3D view",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        precision=4,
+        update=lambda _settings, _context: redraw_views(),
+    )
     native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Native Objects as Holdout",
         description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",

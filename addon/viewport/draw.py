@@ -111,5 +111,6 @@ def _wanted(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wante
         aperture=aperture,
         focus_distance=focus,
     )
-    samples = depsgraph.scene.neural_implicit_render.viewport_samples
-    return Wanted(camera, region.width, region.height, samples)
+    settings = depsgraph.scene.neural_implicit_render
+    samples, threshold = settings.viewport_samples, settings.viewport_noise_threshold
+    return Wanted(camera, region.width, region.height, samples, threshold)

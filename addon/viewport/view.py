@@ -31,6 +31,7 @@ class Wanted:
     width: int  # pixels
     height: int
     samples: int  # per pixel, when complete
+    noise_threshold: float = 0.0
 
 
 class View:
@@ -152,6 +153,7 @@ class View:
             height=wanted.height,
             planes=PLANES,
             samples=wanted.samples,
+            noise_threshold=wanted.noise_threshold,
             coarse=coarse,
             slots=slots if fresh else (),
         )

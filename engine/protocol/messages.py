@@ -157,6 +157,7 @@ class RenderView(Message):
     region: tuple[int, int, int, int] | None = None  # x0, y0, x1, y1 in pixels, y up; None: all
     planes: tuple[PlaneName, ...] = ("combined", "depth")
     samples: int = 16  # per pixel when complete
+    noise_threshold: float = 0.0  # pixels that have settled get fewer; 0: all get all
     coarse: bool = False  # a moving view: one cheap picture, at a reduced size
     progressive: bool = True  # a frame after each round of samples, where a slot is free
     slots: tuple[int, ...] = ()  # granted to the engine

@@ -6,13 +6,9 @@ never blended across an edge; colour and ambient occlusion are means of all samp
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +18,14 @@ from ..protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from ..transforms import Array
 from .device_pictures import DevicePicture, device_picture
 from .device_planes import DevicePlanes
+from .noise import NoiseWatch
 from .panorama import make_camera
 from .sample_patterns import disk, pixel_offset, sample_2d
 from .scene import PreparedScene, SceneCache, prepare_scene
 from .shading import ambient_share, shade
 from .surfaces import Surfaces, find_surfaces
 from .tile_planes import background_planes, fill_planes
+from .tile_pool import RenderCancelled, num_cores, run_tiles
 from .transparency import see_through, solid_surfaces
 
 __all__ = [
@@ -53,10 +51,6 @@ DEFAULT_PARAMETERS = (
 )
 
 
-class RenderCancelled(Exception):
-    """The caller no longer wants the picture."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRequest:
     """What to draw of a scene."""
@@ -68,11 +62,14 @@ class ViewRequest:
     planes: tuple[PlaneName, ...] = ("combined", "depth")
     samples: int = 16  # per pixel
     seed: int = 0
+    noise_threshold: float = 0.0  # pixels that hardly change any more get no more samples; 0: all get all
     shader: Shader = shade  # gives surfaces their colour
 
     def __post_init__(self) -> None:
         if not 1 <= self.samples <= MAX_SAMPLES:
             raise SceneError(f"{self.samples} samples per pixel cannot be drawn; use 1 to {MAX_SAMPLES}.")
+        if not 0.0 <= self.noise_threshold < np.inf:
+            raise SceneError(f"A noise threshold is 0 or more, not {self.noise_threshold}.")
         x0, y0, x1, y1 = self.window
         if not (0 <= x0 < x1 <= self.width and 0 <= y0 < y1 <= self.height):
             raise SceneError(f"The region {self.window} is not inside {self.width} x {self.height} pixels.")
@@ -143,10 +140,13 @@ def render_rounds(
     done = 0
     for last in _rounds(request.samples):
         share = (last - done) / request.samples
-        for part in _run_tiles(frame, range(done, last), cancelled):
+        for part in run_tiles(frame.tiles(), frame.draw, range(done, last), cancelled):
             progress(done / request.samples + part * share)
         done = last
+        frame.settle(done)
         yield frame.picture(done)
+        if frame.settled:
+            return
 
 
 def _device_rounds(
@@ -190,11 +190,24 @@ class _Frame:
         x0, y0, x1, y1 = request.window
         self.planes = background_planes(request.planes, y1 - y0, x1 - x0)
         self.sum = np.zeros((y1 - y0, x1 - x0, PLANE_CHANNELS["combined"]), np.float32)
+        self.counts = np.zeros((y1 - y0, x1 - x0, 1), np.float32)  # samples of each pixel
+        adapts = request.noise_threshold > 0.0 and "combined" in request.planes
+        self._noise = NoiseWatch(request.noise_threshold, (y1 - y0, x1 - x0)) if adapts else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether no pixel needs another sample."""
+        return self._noise is not None and not self._noise.active.any()
+
+    def settle(self, samples: int) -> None:
+        """Look for pixels that need no more samples, at the end of a round."""
+        if self._noise is not None:
+            self._noise.look(self.sum / self.counts, samples)
 
     def tiles(self) -> list[tuple[int, int, int, int]]:
         """Give the tiles as x0, y0, x1, y1 of the whole picture, in rows."""
         x0, y0, x1, y1 = self.request.window
-        wanted = (x1 - x0) * (y1 - y0) / (TILES_PER_CORE * _num_cores())
+        wanted = (x1 - x0) * (y1 - y0) / (TILES_PER_CORE * num_cores())
         largest = next((s for s in TILE_SIDES if s * s <= wanted), TILE_SIDES[-1])
         side = max(8, int(largest / max(1.0, self.prepared.size / DEFAULT_PARAMETERS) ** 0.5))
         return [
@@ -207,6 +220,13 @@ class _Frame:
         """Add one sample to each pixel of a tile."""
         x0, y0, x1, y1 = tile
         x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
+        left, bottom = self.request.window[:2]
+        if self._noise is not None:
+            going_on = np.flatnonzero(self._noise.active[y - bottom, x - left])
+            if not len(going_on):
+                return
+            x, y = x[going_on], y[going_on]
+        row, column = y - bottom, x - left
         offset_x, offset_y = pixel_offset(sample)
         rays = self.camera.rays(x + offset_x, y + offset_y)
         if sample == 0 and self.camera.has_lens:  # planes beside colour are sharp
@@ -227,56 +247,23 @@ class _Frame:
                 self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed
             )
             color[hit, 3] = 1.0
-        left, bottom = self.request.window[:2]
-        window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
-        self.sum[window] += color.reshape(y1 - y0, x1 - x0, 4)
+        self.sum[row, column] += color
+        self.counts[row, column] += 1.0
         if "ambient_occlusion" in self.planes:
             hit = surfaces.rays
             share = ambient_share(self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed)
-            self.planes["ambient_occlusion"][window][np.unravel_index(hit, (y1 - y0, x1 - x0))] += share[
-                :, None
-            ]
+            self.planes["ambient_occlusion"][row[hit], column[hit]] += share[:, None]
         if sample == 0:
             met = sharp if self.camera.has_lens else surfaces
+            window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
             fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, met)
 
     def picture(self, samples: int) -> Picture:
         """Give a copy of the picture so far."""
         planes = {name: plane.copy() for name, plane in self.planes.items()}
         if "combined" in planes:
-            planes["combined"] = self.sum / np.float32(samples)
+            planes["combined"] = self.sum / self.counts
         if "ambient_occlusion" in planes:
-            planes["ambient_occlusion"] /= np.float32(samples)
-        return Picture(planes, samples, samples >= self.request.samples, self.prepared.left_to_cpu())
-
-
-def _run_tiles(frame: _Frame, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
-    """Draw samples of all tiles; yields the share of the tiles that are done."""
-    stop = threading.Event()
-
-    def work(tile: tuple[int, int, int, int]) -> None:
-        for sample in samples:
-            if stop.is_set() or cancelled():
-                stop.set()
-                raise RenderCancelled
-            frame.draw(tile, sample)
-
-    futures: list[Future[None]] = [_pool().submit(work, tile) for tile in frame.tiles()]
-    try:
-        for number, future in enumerate(futures, start=1):
-            future.result()
-            yield number / len(futures)
-    finally:
-        stop.set()  # after an error the other tiles end early, and none of them outlives this call
-        wait(futures)
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_num_cores(), thread_name_prefix="tile")
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+            planes["ambient_occlusion"] /= self.counts
+        complete = self.settled or samples >= self.request.samples
+        return Picture(planes, samples, complete, self.prepared.left_to_cpu())

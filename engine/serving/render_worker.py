@@ -83,6 +83,7 @@ class RenderWorker:
             region=request.region,
             planes=request.planes,
             samples=1 if coarse else request.samples,
+            noise_threshold=request.noise_threshold,
             seed=0,
         )
         return render_rounds(prepared, view, lambda: ticket.dropped)

@@ -30,6 +30,8 @@ def test_every_pass_reaches_files_and_compositor(blender):
     check_materials(objects, materials)
     check_ambient(objects, passes)
     check_position(objects, position, passes["Depth.Z"], outcome.result["world_from_camera"])
+    sixteen, settled = (channels_of(outcome.folder / f"{name}.exr") for name in ("sixteen", "settled"))
+    assert all(np.array_equal(sixteen[name], settled[name]) for name in sixteen), "no pixel took more samples"
     composed = channels_of(outcome.folder / "use_pass_position.exr")
     assert np.array_equal(first_of(composed, "RGB", "RGBA")[..., :3], position)
     composed = channels_of(outcome.folder / "use_pass_material_index.exr")

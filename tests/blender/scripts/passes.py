@@ -27,6 +27,10 @@ def main(inside):
     render.resolution_x, render.resolution_y = inside.arguments["size"]
     render.resolution_percentage = 100
     write(inside, "passes", "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
+    settings = scene.neural_implicit_render
+    for name, settings.samples, settings.noise_threshold in (("sixteen", 16, 0.0), ("settled", 256, 1.0)):
+        write(inside, name, "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
+    settings.samples, settings.noise_threshold = 2, 0.0
     names = {each.switch: each.name for each in final_request.PASSES}
     for name in ("use_pass_position", "use_pass_material_index"):
         compose(scene, layer, names[name])
