@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Vector
@@ -22,7 +24,9 @@ class TextureStore:
     def __init__(self, folder: SessionFolder) -> None:
         """Put pictures into `folder`."""
         self._folder = folder
-        self._pictures: dict[int, ArrayBlob | None] = {}  # by the image's session_uid
+        self._pictures: dict[
+            int, tuple[object, ArrayBlob | None]
+        ] = {}  # by the image's session_uid, and its state
 
     def forget(self, uid: int | None = None) -> None:
         """Read an image again, or all."""
@@ -51,17 +55,26 @@ class TextureStore:
         )
 
     def _picture(self, image: bpy.types.Image) -> ArrayBlob | None:
-        uid = image.session_uid
-        if uid not in self._pictures:
+        uid, state = image.session_uid, _state(image)
+        if uid not in self._pictures or self._pictures[uid][0] != state:
             picture = pixels_of(image)
-            self._pictures[uid] = None if picture is None else self._stored(image, picture)
-        return self._pictures[uid]
+            self._pictures[uid] = (state, None if picture is None else self._stored(image, picture))
+        return self._pictures[uid][1]
 
     def _stored(self, image: bpy.types.Image, picture: np.ndarray) -> ArrayBlob:
         picture = shrunk(picture, MOST_COLUMNS)
         if image.is_float:
             return self._folder.put_array(np.nan_to_num(picture).astype(np.float32))
         return self._folder.put_array(np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8))
+
+
+def _state(image: bpy.types.Image) -> object:
+    """Give what tells that an image was read again from its file, of which Blender does not tell us."""
+    try:
+        status = Path(bpy.path.abspath(image.filepath, library=image.library)).stat()
+    except (OSError, ValueError):  # packed, generated, or its file is gone
+        return tuple(image.size)
+    return (*image.size, status.st_mtime_ns, status.st_size)
 
 
 def base_texture(material: bpy.types.Material | None) -> bpy.types.Node | None:

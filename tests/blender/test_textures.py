@@ -41,3 +41,7 @@ def test_what_is_shown_is_not_called_left_out_and_what_is_not_is_said_once(outco
     first, again = outcome.result["beyond"]
     assert len(first) == 1 and "is projected as a box and is left out" in first[0]
     assert again == []
+
+
+def test_picture_is_read_once_until_its_file_is_read_again(outcome):
+    assert outcome.result["fresh"] == [True, False]

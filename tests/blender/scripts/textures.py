@@ -7,6 +7,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 from bl_ext.user_default.neural_implicit.addon.approximations import forget_said, new_approximations
+from bl_ext.user_default.neural_implicit.addon.scene_export import SceneExporter
+from bl_ext.user_default.neural_implicit.addon.session_folder import SessionFolder
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -94,7 +96,31 @@ def main(inside):
         np.save(inside.folder / f"{name}.npy", cycles_lights.render(scene, inside.folder / name))
         (inside.folder / f"{name}.json").write_text(json.dumps(cycles_lights.export(scene, inside.folder)))
         said[name] = new_approximations(bpy.context.evaluated_depsgraph_get())
-    return {"said": said, "beyond": beyond(scene)}
+    return {"said": said, "beyond": beyond(scene), "fresh": read_anew(inside, scene)}
+
+
+def read_anew(inside, scene):
+    """Give whether an export after an image's file was read again has another picture, and one in between has not."""
+    image = picture("file", inside.folder)
+    material = bpy.data.materials[0]
+    texture = next(node for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    texture.image, texture.projection = image, "FLAT"
+    exporter = SceneExporter(SessionFolder())
+    seen = []
+    for change in (lambda: None, lambda: scene.objects[0].location, lambda: written_and_reloaded(image)):
+        change()
+        graph = bpy.context.evaluated_depsgraph_get()
+        exporter.forget_updated(graph)
+        pictures = [m.base_texture.picture for m in exporter.export(graph).materials if m.base_texture]
+        seen.append(pictures[0].sha256)
+    return [seen[0] == seen[1], seen[1] == seen[2]]
+
+
+def written_and_reloaded(image):
+    other = bpy.data.images.new("other", 24, 16)
+    other.filepath_raw, other.file_format = image.filepath, "PNG"
+    other.save()
+    image.reload()
 
 
 def beyond(scene):
