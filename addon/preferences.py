@@ -28,6 +28,10 @@ def draws_networks() -> bool:
     return preferences is None or preferences.draw_networks
 
 
+def _drawing_changed(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    redraw_views()  # a lambda would not find it: Blender evaluates annotations elsewhere
+
+
 class NeuralImplicitPreferences(bpy.types.AddonPreferences):
     """What belongs to this computer and not to a file."""
 
@@ -55,7 +59,7 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         description="Draw neural objects in Solid and Material Preview shading as what they are, evaluated on the graphics "
         "card; without it the proxy is shown there",
         default=True,
-        update=lambda _preferences, _context: redraw_views(),
+        update=_drawing_changed,
     )
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -110,11 +110,29 @@ class NEURAL_IMPLICIT_PT_passes(_Panel, bpy.types.Panel):
             column.prop(context.view_layer, each.switch)
 
 
+class NEURAL_IMPLICIT_PT_material(_Panel, bpy.types.Panel):
+    """What the pass Material Index shows."""
+
+    bl_label = "Settings"
+    bl_context = "material"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show it for a material."""
+        return super().poll(context) and context.material is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the number."""
+        self.column().prop(context.material, "pass_index")
+
+
 CLASSES = (
     NEURAL_IMPLICIT_PT_sampling,
     NEURAL_IMPLICIT_PT_ambient_occlusion,
     NEURAL_IMPLICIT_PT_film,
     NEURAL_IMPLICIT_PT_passes,
+    NEURAL_IMPLICIT_PT_material,
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 

@@ -7,6 +7,17 @@ import bpy
 from .redraw import redraw_views
 
 
+# Named functions: Blender evaluates annotations where a lambda's body finds no names of this module.
+def _sampling_changed(_settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    redraw_views()
+
+
+def _scene_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Let 3D views export the scene again, which a property of ours alone does not."""
+    settings.id_data.update_tag()
+    redraw_views()
+
+
 class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
     """Settings of the Neural Implicit render engine."""
 
@@ -23,7 +34,7 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         default=16,
         min=1,
         max=1024,
-        update=lambda _settings, _context: redraw_views(),
+        update=_sampling_changed,
     )
     noise_threshold: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Noise Threshold",
@@ -40,29 +51,23 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         precision=4,
-        update=lambda _settings, _context: redraw_views(),
+        update=_sampling_changed,
     )
     native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Native Objects as Holdout",
         description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",
-        update=lambda settings, _context: _scene_changed(settings),
+        update=_scene_changed,
     )
     ambient_occlusion: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Ambient Occlusion",
         description="Add light from all sides that near surfaces keep away, with the world's factor and distance",
-        update=lambda settings, _context: _scene_changed(settings),
+        update=_scene_changed,
     )
     partner: bpy.props.PointerProperty(  # type: ignore[valid-type]
         name="Neural Scene",
         description="The scene that renders this one's neural implicits, as Set Up Z Composite has made it",
         type=bpy.types.Scene,
     )
-
-
-def _scene_changed(settings: bpy.types.PropertyGroup) -> None:
-    """Let 3D views export the scene again, which a property of ours alone does not."""
-    settings.id_data.update_tag()
-    redraw_views()
 
 
 CLASSES = (NeuralImplicitRenderSettings,)

@@ -33,3 +33,11 @@ def test_enabling_twice_and_disabling_leaves_nothing_behind(blender):
     assert outcome.stderr == ""
     assert outcome.result["left_behind"] == []
     assert outcome.result["second"] == outcome.result["first"] != []
+
+
+def test_changing_any_setting_says_nothing_on_stderr(blender):
+    outcome = blender.run_script("every_setting.py").check()
+    assert {"samples", "noise_threshold", "ambient_occlusion", "native_holdout", "seed"} <= set(
+        outcome.result
+    )
+    assert outcome.stderr == ""
