@@ -16,10 +16,10 @@ TOLERANCE = 0.03
 BIAS = 0.005  # of the means' ratio
 
 
-@pytest.fixture(scope="module")
-def outcome(extension_zip, tmp_path_factory):
+@pytest.fixture(scope="module", params=(blenders.MODULE, *blenders.WINDOWED))
+def outcome(request, extension_zip, tmp_path_factory):
     """The folder with Cycles' pictures and the exported scenes, and what was said of them."""
-    found = find_or_skip(blenders.MODULE)
+    found = find_or_skip(request.param)
     folder = tmp_path_factory.mktemp("textures")
     profile = installing.make_profile(found, installing.installed_resources(found, extension_zip), folder)
     arguments = {"size": SIZE, "samples": CYCLES_SAMPLES}

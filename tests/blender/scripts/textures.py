@@ -32,9 +32,10 @@ def picture(kind, folder):
     pixels = coarse.repeat(4, axis=0).repeat(4, axis=1)
     for axis in (0, 1):
         pixels = (np.roll(pixels, 1, axis) + pixels + np.roll(pixels, -1, axis)) / 3.0
+    pixels *= 1.5 if kind == "float" else 1.0
     pixels[..., 3] = 1.0
     image = bpy.data.images.new(kind, width, height, float_buffer=kind == "float")
-    image.pixels.foreach_set((pixels * (1.5 if kind == "float" else 1.0)).astype(np.float32).ravel())
+    image.pixels.foreach_set(pixels.astype(np.float32).ravel())
     if kind == "packed":
         image.pack()
     if kind == "file":
