@@ -16,6 +16,8 @@ from ..transforms import Array
 use_cache_folder()
 import numba as nb  # noqa: E402
 
+from ..tracing.ray_state import inlined, uncounted  # noqa: E402
+
 LEAF = 4  # instances
 DEEPEST = 64  # a tree that is halved at each level never gets there
 
@@ -64,7 +66,7 @@ def build_tree(world_boxes: Array, unit_from_world: Array, unit_boxes: Array) ->
     )
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@inlined
 def _clip(origin: Any, direction: Any, box: Any, enter: float, leave: float) -> tuple[float, float]:
     """The part of a ray in a box; enter > leave where it passes by."""
     for axis in range(3):
@@ -78,7 +80,7 @@ def _clip(origin: Any, direction: Any, box: Any, enter: float, leave: float) -> 
     return enter, leave
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
+@inlined
 def _to_unit(matrix: Any, vector: Any, w: float, out: Any) -> None:
     for row in range(3):
         out[row] = vector[0] * matrix[row, 0] + vector[1] * matrix[row, 1] + vector[2] * matrix[row, 2]
@@ -101,8 +103,36 @@ def find_spans(tree: InstanceTree, origins: Any, directions: Any, t_max: Any) ->
     num = origins.shape[0]
     begins, used = np.zeros(num + 1, np.int64), 0
     numbers, spans = np.empty(num + 64, np.int32), np.empty((num + 64, 2))
-    stack, start, toward = np.empty(DEEPEST, np.int32), np.empty(3), np.empty(3)
-    for ray in range(num):
+    scratch, stack = np.empty((2, 3)), np.empty(DEEPEST, np.int32)
+    ray = 0
+    while True:
+        ray, used = _find_spans(
+            tree, origins, directions, t_max, ray, begins, numbers, spans, stack, scratch[0], scratch[1]
+        )
+        if ray == num:
+            return begins, numbers[:used], spans[:used]
+        more, wider = np.empty(2 * len(numbers), np.int32), np.empty((2 * len(numbers), 2))
+        more[:used], wider[:used] = numbers[:used], spans[:used]
+        numbers, spans = more, wider
+
+
+@uncounted
+def _find_spans(
+    tree: InstanceTree,
+    origins: Any,
+    directions: Any,
+    t_max: Any,
+    ray: int,
+    begins: Any,
+    numbers: Any,
+    spans: Any,
+    stack: Any,
+    start: Any,
+    toward: Any,
+) -> tuple[int, int]:
+    """`find_spans` from a ray on; gives the ray that finds no room any more, and how many spans there are."""
+    while ray < origins.shape[0]:
+        used = begins[ray]
         origin, direction, end = origins[ray], directions[ray], t_max[ray]
         stack[0], top = 0, 1
         while top > 0:
@@ -124,21 +154,17 @@ def find_spans(tree: InstanceTree, origins: Any, directions: Any, t_max: Any) ->
                 if not enter < leave:
                     continue
                 if used == numbers.shape[0]:
-                    more, wider = np.empty(2 * used, np.int32), np.empty((2 * used, 2))
-                    more[:used], wider[:used] = numbers, spans
-                    numbers, spans = more, wider
+                    return ray, begins[ray]
                 at = used
                 while at > begins[ray] and spans[at - 1, 0] > enter:
-                    numbers[at], spans[at, 0], spans[at, 1] = (
-                        numbers[at - 1],
-                        spans[at - 1, 0],
-                        spans[at - 1, 1],
-                    )
+                    numbers[at] = numbers[at - 1]
+                    spans[at, 0], spans[at, 1] = spans[at - 1, 0], spans[at - 1, 1]
                     at -= 1
                 numbers[at], spans[at, 0], spans[at, 1] = number, enter, leave
                 used += 1
-        begins[ray + 1] = used
-    return begins, numbers[:used], spans[:used]
+        ray += 1
+        begins[ray] = used
+    return ray, begins[ray]
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")

@@ -1,11 +1,13 @@
 """A ray's way through the cells of a step grid, from one look at the field to the next.
 
-Of a cell that is cut into parts only those count that the surface may reach, and `cell` means such a part below. A cell knows the field's value c at its centre and a box of gradients, so along a ray the field lies between two functions:
-c + sum over axes of the least, or largest, of gradient times offset from the centre [mean value theorem]. The lower one is
-concave and the upper one convex in t, so that their values where the ray enters and leaves the cell tell whether it can
-cross the surface there: most cells are left without a look. In the others, where the slope along the ray keeps its sign
-the crossing is at most one, and a look at the exit or at the expected place decides. In the rest a look clears the way around
-it as far as the value over the steepest slope towards zero [Hart 1996]; the next look is where both are expected to meet.
+Cells without the surface are left by the largest empty cube ahead (`empty_cubes`). A cell that the surface may reach is
+crossed part by part. A part knows a linear function and how far the field is from it: always by no more than the spread of
+its gradient times the offset from the centre [mean value theorem], and where it was proven, by a number of second order in
+its size. So the field lies between two functions of t, the lower one concave and the upper one convex, and their values
+where the ray enters and leaves the part tell whether it can cross the surface there: most parts are left without a look.
+In the others, where the slope along the ray keeps its sign the crossing is at most one, and a look at the exit or at the
+expected place decides. In the rest a look clears the way around it as far as the value over the steepest slope towards zero
+[Hart 1996]; the next look is where both are expected to meet.
 
 [Hart 1996] J. C. Hart, "Sphere Tracing", The Visual Computer 12(10), 1996.
 [Keinert 2014] B. Keinert et al., "Enhanced Sphere Tracing", Smart Tools and Apps for Graphics, 2014.
@@ -15,10 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
-from .packed_grid import PART_SIDE, PackedGrid
+from .empty_cubes import MOST_AHEAD, octant_of
+from .packed_grid import PART_SIDE, REST, SLOPE, SPREAD, UNKNOWN, VALUE, PackedGrid
 from .ray_state import (
     BRACKET,
     CERTAIN,
@@ -29,105 +31,55 @@ from .ray_state import (
     FIRST,
     HIGH,
     HIT,
+    LAST_T,
     LAST_VALUE,
     LEAVE,
     LOW,
     MISS,
     MODE,
     NUDGE,
+    ROOM,
     ROOT,
     SIGN,
     SPEED,
     STEP,
     VALUE_A,
     VALUE_B,
+    VALUE_T,
     A,
     B,
     T,
-    uncounted,
+    inlined,
 )
 
 SHORTEST_STEP = 2e-5  # unit space; a ray that grazes the surface closer than this walks on
 PATIENCE = 50.0  # steps after which the shortest step has doubled, so that every ray ends
-NARROW = 5e-5  # unit space: in a bracket like this any crossing will do, the first one is no farther away
+NARROW = 5e-5  # unit space, across the surface: in a bracket like this any crossing will do, the first is no farther away
+MOST_SLANTED = 0.25  # cosine to the gradient below which a bracket grows no longer
 FLATTEST = 1e-30  # a slope to divide by
+ALMOST = 0.8  # of the room: where a crossing is to be expected for it
+CAUTION_AT_FIRST = 0.2  # how much of the distance from the linear function is expected to be needed
 CAUTION = 0.05  # how much less than the last slope, of the range of slopes, is expected of the next one
+LEFT = -1  # a part is left without a look
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _cell(x: float, resolution: int) -> int:
-    return min(max(int((x + 1.0) * 0.5 * resolution), 0), resolution - 1)
+@inlined
+def _cell(x: float, half: float, resolution: int) -> int:
+    return min(max(int((x + 1.0) * half), 0), resolution - 1)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _leave(
-    origin: Any, direction: Any, inverse: Any, t: float, i: int, j: int, k: int, reach: int, size: float
-) -> float:
-    """Ray parameter at which a ray leaves the cube of `reach` cells around its cell."""
-    nearest = np.inf
-    if direction[0] != 0.0:
-        border = -1.0 + size * (i + 1 + reach if direction[0] > 0.0 else i - reach)
-        nearest = min(nearest, (border - origin[0]) * inverse[0])
-    if direction[1] != 0.0:
-        border = -1.0 + size * (j + 1 + reach if direction[1] > 0.0 else j - reach)
-        nearest = min(nearest, (border - origin[1]) * inverse[1])
-    if direction[2] != 0.0:
-        border = -1.0 + size * (k + 1 + reach if direction[2] > 0.0 else k - reach)
-        nearest = min(nearest, (border - origin[2]) * inverse[2])
-    return max(nearest, t)
+@inlined
+def _far_side(origin: float, direction: float, inverse: float, first: int, count: int, size: float) -> float:
+    """Ray parameter at the far border, along one axis, of `count` cells that begin with cell `first`."""
+    if direction == 0.0:
+        return np.inf
+    border = first + count if direction > 0.0 else first + 1 - count
+    return (size * border - 1.0 - origin) * inverse
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _span(grid: PackedGrid, row: int, place: Any, centre: Any) -> tuple[float, float]:
-    """Bounds on the field at a place in a cell."""
-    low = high = float(grid.part_value[row])
-    for axis in range(3):
-        offset = place[axis] - centre[axis]
-        one, two = offset * grid.part_gradient[row, axis], offset * grid.part_gradient[row, axis + 3]
-        low, high = low + min(one, two), high + max(one, two)
-    # twice: the value at the centre is off by as much as one at the place
-    return low - 2.0 * grid.error, high + 2.0 * grid.error
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _slope(grid: PackedGrid, row: int, direction: Any) -> tuple[float, float]:
-    """Bounds on the field's derivative by the ray parameter in a cell."""
-    low = high = 0.0
-    for axis in range(3):
-        one = direction[axis] * grid.part_gradient[row, axis]
-        two = direction[axis] * grid.part_gradient[row, axis + 3]
-        low, high = low + min(one, two), high + max(one, two)
-    return low, high
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _part(grid: PackedGrid, cell: int, i: int, j: int, k: int) -> int:
-    """Row of the part at place i, j, k among all parts of the domain, in a cell; -1: the surface cannot be there."""
-    if grid.part.shape[1] == 1:
-        return int(grid.first[cell])
-    number = grid.part[cell, ((i % PART_SIDE) * PART_SIDE + j % PART_SIDE) * PART_SIDE + k % PART_SIDE]
-    return int(grid.first[cell]) + int(number) - 1 if number > 0 else -1
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _look_up(
-    grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, i: int, j: int, k: int, parts: int
-) -> tuple[int, float]:
-    """Give the row of the part at place i, j, k and where the ray leaves it; -1: free of the surface until there."""
-    resolution = grid.distance.shape[0]
-    a, b, c = i // parts, j // parts, k // parts
-    reach = int(grid.distance[a, b, c])
-    if reach > 0:
-        return -1, _leave(origin, direction, inverse, t, a, b, c, reach - 1, 2.0 / resolution)
-    row = _part(grid, grid.cell[a, b, c], i, j, k)
-    return row, _leave(origin, direction, inverse, t, i, j, k, 0, 2.0 / (parts * resolution))
-
-
-@uncounted
-def walk(
-    state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, t: float, f: float, any_hit: bool
-) -> int:
-    """Go on from t until the field must be looked at.
+@inlined
+def walk(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, any_hit: bool) -> int:
+    """Go on from T until the field must be looked at.
 
     Args:
         state: The ray's row (`ray_state`).
@@ -135,89 +87,171 @@ def walk(
         origin: (3,) float64.
         direction: (3,) float64.
         inverse: (3,) float64, 1 / direction.
-        t: Where to begin; the field has had the sign SIGN up to here.
-        f: The field there; nan where it is not known.
         any_hit: Whether a proven crossing will do.
 
     Returns:
         EVALUATE at T, HIT or MISS.
     """
     resolution = grid.distance.shape[0]
-    parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
-    fine = parts * resolution
-    size, nudge, end = 2.0 / fine, NUDGE / state[SPEED], state[END]
+    half, size = 0.5 * resolution, 2.0 / resolution
+    nudge, end, t, f = NUDGE / state[SPEED], state[END], state[T], state[VALUE_T]
+    x, y, z = origin[0], origin[1], origin[2]
+    u, v, w = direction[0], direction[1], direction[2]
+    octant = octant_of(u, v, w)
     while t <= end:
-        x, y, z = origin[0] + t * direction[0], origin[1] + t * direction[1], origin[2] + t * direction[2]
-        i, j, k = _cell(x, fine), _cell(y, fine), _cell(z, fine)
-        row, leave = _look_up(grid, origin, direction, inverse, t, i, j, k, parts)
-        if row < 0:
-            t, f = leave + nudge, np.nan
-            continue
-        centre = (size * (i + 0.5) - 1.0, size * (j + 0.5) - 1.0, size * (k + 0.5) - 1.0)
-        leave = min(leave, end)
-        out = (
-            origin[0] + leave * direction[0],
-            origin[1] + leave * direction[1],
-            origin[2] + leave * direction[2],
-        )
-        low_in, high_in = _span(grid, row, (x, y, z), centre)
-        low_out, high_out = _span(grid, row, out, centre)
-        sign = state[SIGN]
-        known = 1.0 if low_in > 0.0 and low_out > 0.0 else -1.0 if high_in < 0.0 and high_out < 0.0 else 0.0
-        if known == 0.0:
-            if sign == 0.0:
-                state[T], state[MODE] = t, FIRST
-                return EVALUATE
-            outcome = _inside(
-                state, grid, row, direction, t, leave, f, low_in, high_in, low_out, high_out, any_hit
+        i = _cell(x + t * u, half, resolution)
+        j = _cell(y + t * v, half, resolution)
+        k = _cell(z + t * w, half, resolution)
+        ahead = int(grid.ahead[octant, i, j, k])
+        reach = ahead & MOST_AHEAD
+        if reach > 0:
+            sign = -1.0 if ahead > MOST_AHEAD else 1.0
+            if state[SIGN] == 0.0:
+                state[SIGN] = sign
+            elif state[SIGN] != sign:
+                return _crossed_before(state, t, sign, any_hit)
+            leave = min(
+                _far_side(x, u, inverse[0], i, reach, size),
+                _far_side(y, v, inverse[1], j, reach, size),
+                _far_side(z, w, inverse[2], k, reach, size),
             )
-            if outcome >= 0:
+            t = max(leave, t)
+            state[A], state[VALUE_A] = t, np.nan
+        else:
+            outcome = _through_cell(state, grid, origin, direction, inverse, t, f, i, j, k, any_hit)
+            if outcome != LEFT:
                 return outcome
-        elif sign == 0.0:
-            state[SIGN] = known
-        elif sign != known:  # the ray came by a crossing at the border, or by one that the grid denies
-            state[B], state[VALUE_A], state[VALUE_B] = t, sign, known
-            state[T], state[MODE], state[COUNT] = 0.5 * (state[A] + t), BRACKET, 0.0
-            return HIT if any_hit else EVALUATE
-        state[A], state[VALUE_A] = leave, np.nan
-        t, f = leave + nudge, np.nan
+            t = state[T]
+        t, f = t + nudge, np.nan
     return MISS
 
 
-@uncounted
-def _inside(
+@inlined
+def _crossed_before(state: Any, t: float, sign: float, any_hit: bool) -> int:
+    """Use that the sign is another at t: the ray came by a crossing at a border, or by one that the grid denies."""
+    state[B], state[VALUE_A], state[VALUE_B] = t, state[SIGN], sign
+    state[T], state[MODE], state[COUNT] = 0.5 * (state[A] + t), BRACKET, 0.0
+    return HIT if any_hit else EVALUATE
+
+
+@inlined
+def _through_cell(
+    state: Any,
+    grid: PackedGrid,
+    origin: Any,
+    direction: Any,
+    inverse: Any,
+    t: float,
+    f: float,
+    i: int,
+    j: int,
+    k: int,
+    any_hit: bool,
+) -> int:
+    """Go through the parts of cell i, j, k from t on; LEFT: its end, in T, is reached without a look."""
+    parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
+    fine = parts * grid.distance.shape[0]
+    size, half, end = 2.0 / fine, 0.5 * fine, state[END]
+    cell = grid.cell[i, j, k]
+    first = int(grid.first[cell]) - 1
+    a = min(max(_cell(origin[0] + t * direction[0], half, fine) - parts * i, 0), parts - 1)
+    b = min(max(_cell(origin[1] + t * direction[1], half, fine) - parts * j, 0), parts - 1)
+    c = min(max(_cell(origin[2] + t * direction[2], half, fine) - parts * k, 0), parts - 1)
+    over_x = _far_side(origin[0], direction[0], inverse[0], parts * i + a, 1, size)
+    over_y = _far_side(origin[1], direction[1], inverse[1], parts * j + b, 1, size)
+    over_z = _far_side(origin[2], direction[2], inverse[2], parts * k + c, 1, size)
+    while True:
+        leave = max(min(over_x, over_y, over_z), t)
+        number = int(grid.part[cell, (a * parts + b) * parts + c])
+        if number > 0:
+            centre = (
+                size * (parts * i + a + 0.5) - 1.0,
+                size * (parts * j + b + 0.5) - 1.0,
+                size * (parts * k + c + 0.5) - 1.0,
+            )
+            outcome = _through_part(
+                state, grid, first + number, centre, origin, direction, t, min(leave, end), f, any_hit
+            )
+            if outcome != LEFT:
+                return outcome
+            state[A], state[VALUE_A] = min(leave, end), np.nan
+        if leave > t + NUDGE / state[SPEED]:  # else t is this part's end already, as rounded
+            f = np.nan
+        t = leave
+        if over_x <= leave:
+            a += 1 if direction[0] > 0.0 else -1
+            over_x = _far_side(origin[0], direction[0], inverse[0], parts * i + a, 1, size)
+            left = a < 0 or a >= parts
+        elif over_y <= leave:
+            b += 1 if direction[1] > 0.0 else -1
+            over_y = _far_side(origin[1], direction[1], inverse[1], parts * j + b, 1, size)
+            left = b < 0 or b >= parts
+        else:
+            c += 1 if direction[2] > 0.0 else -1
+            over_z = _far_side(origin[2], direction[2], inverse[2], parts * k + c, 1, size)
+            left = c < 0 or c >= parts
+        if left or t > end:
+            state[T] = t
+            return LEFT
+
+
+@inlined
+def _through_part(
     state: Any,
     grid: PackedGrid,
     row: int,
+    centre: Any,
+    origin: Any,
     direction: Any,
     t: float,
     leave: float,
     f: float,
-    low_in: float,
-    high_in: float,
-    low_out: float,
-    high_out: float,
     any_hit: bool,
 ) -> int:
-    """Decide what to do in a cell that the ray may cross the surface in; -1: leave it."""
+    """Decide what to do in a part between t and `leave`; LEFT: go on without a look."""
+    here = float(grid.rows[row, VALUE])
+    slope, spread, swing_in, swing_out = 0.0, 0.0, 0.0, 0.0
+    for axis in range(3):
+        toward, offset = direction[axis], origin[axis] + t * direction[axis] - centre[axis]
+        one, other = float(grid.rows[row, SLOPE + axis]), float(grid.rows[row, SPREAD + axis])
+        here += one * offset
+        slope += one * toward
+        spread += other * abs(toward)
+        swing_in += other * abs(offset)
+        swing_out += other * abs(offset + (leave - t) * toward)
+    rest = float(grid.rows[row, REST])
+    if rest < UNKNOWN:
+        swing_in, swing_out = rest, rest
+    there = here + (leave - t) * slope
+    # twice: the value at the centre is off by as much as one at the place
+    swing_in, swing_out = swing_in + 2.0 * grid.error, swing_out + 2.0 * grid.error
+    known = 1.0 if here > swing_in and there > swing_out else 0.0
+    known = -1.0 if here < -swing_in and there < -swing_out else known
+    if known != 0.0:
+        if state[SIGN] == 0.0:
+            state[SIGN] = known
+        return LEFT if state[SIGN] == known else _crossed_before(state, t, known, any_hit)
     sign = state[SIGN]
-    low, high = _slope(grid, row, direction)
-    away = low >= 0.0 if sign > 0.0 else high <= 0.0
-    if away:
-        return -1
-    towards = high < 0.0 if sign > 0.0 else low > 0.0
-    after = 1.0 if low_out > 0.0 else -1.0 if high_out < 0.0 else 0.0
-    certain = after == -sign
+    if sign == 0.0:
+        state[T], state[MODE] = t, FIRST
+        return EVALUATE
+    if sign * slope >= spread:
+        return LEFT  # away from the surface
+    certain = sign * there < -swing_out
     if certain and any_hit:
         return HIT
-    if not towards:
-        return _step(state, grid, t, leave, f, low, high)
-    if after == sign:
-        return -1
+    if sign * slope >= -spread:
+        begin = t
+        if sign * here > swing_in:  # the lower function is concave: it lies above its chord
+            low_in, low_out = sign * here - swing_in, sign * there - swing_out
+            begin = t + (leave - t) * low_in / (low_in - low_out)
+        state[ROOM] = _room(grid, row, slope, state[SPEED])
+        return _step(state, grid, t, leave, f, sign * slope, spread, begin, sign * here)
+    if sign * there > swing_out:
+        return LEFT  # the slope has one sign, and the field the same one as before
     state[A], state[B], state[LEAVE], state[CERTAIN] = t, leave, leave, 1.0 if certain else 0.0
-    state[LOW], state[HIGH], state[LAST_VALUE], state[COUNT] = low, high, np.nan, 0.0
-    here = f if np.isfinite(f) else 0.5 * (low_in + high_in)
-    place = t - here / (0.5 * (low + high))
+    state[LOW], state[HIGH], state[LAST_VALUE], state[COUNT] = slope - spread, slope + spread, np.nan, 0.0
+    place = t - (f if np.isfinite(f) else here) / slope
     if place < leave:
         state[T], state[MODE] = max(place, t), ROOT
     elif certain:
@@ -227,53 +261,91 @@ def _inside(
     return EVALUATE
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _step(state: Any, grid: PackedGrid, t: float, leave: float, f: float, low: float, high: float) -> int:
+@inlined
+def _room(grid: PackedGrid, row: int, slope: float, speed: float) -> float:
+    """Ray parameter of a way so slanted to the surface that it is NARROW across it."""
+    x, y, z = grid.rows[row, SLOPE], grid.rows[row, SLOPE + 1], grid.rows[row, SLOPE + 2]
+    steep = np.sqrt(float(x * x + y * y + z * z))
+    room: float = NARROW / (speed * min(max(abs(slope) / max(speed * steep, FLATTEST), MOST_SLANTED), 1.0))
+    return room
+
+
+@inlined
+def _step(
+    state: Any,
+    grid: PackedGrid,
+    t: float,
+    leave: float,
+    f: float,
+    slope: float,
+    spread: float,
+    begin: float,
+    here: float,
+) -> int:
     """Look where the way is expected to prove free: seen from both its ends, with a slope like the last [Keinert 2014].
 
-    -1: out of the cell.
+    `slope` is that of the field's size, within `spread`; the way to `begin` is free, the size at t is about `here`.
+    LEFT: out of the part.
     """
+    inward, outward = spread - slope, max(spread + slope, FLATTEST)  # the bound may be zero itself
     state[MODE], state[LAST_VALUE] = STEP, np.nan
+    state[LOW], state[HIGH], state[LEAVE] = inward, outward, leave
     if not np.isfinite(f):
-        state[T], state[VALUE_A] = t, np.nan
+        state[LAST_T], state[A], state[VALUE_A] = t, begin, np.nan
+        place = begin + (leave - begin) * inward / (inward + outward)
+        if (
+            here + (place - t) * slope <= (place - begin) * outward
+        ):  # else the whole way is free, if as expected
+            # near the crossing, but far enough for what is seen there to clear the way back to `begin`
+            gap = here + (begin - t) * slope
+            place = min(begin + max((1.0 - CAUTION_AT_FIRST) * gap, 0.0) / (outward - slope), leave)
+        state[T] = place
         return EVALUATE
-    inward, outward = (-low, high) if state[SIGN] > 0.0 else (high, -low)
-    outward = max(outward, FLATTEST)  # the bound may be zero itself
     size = max(abs(f) - grid.error, 0.0)
     safe = size / inward
     if t + safe >= leave:
-        return -1
-    growth = 0.5 * (outward - inward)
+        return LEFT
+    growth = slope
     if np.isfinite(state[VALUE_A]) and t > state[A]:
         growth = (abs(f) - abs(state[VALUE_A])) / (t - state[A])
     growth = min(max(growth - CAUTION * (inward + outward), -inward), 0.9 * outward)
-    state[A], state[VALUE_A], state[LOW], state[HIGH], state[LEAVE] = t, f, inward, outward, leave
+    state[LAST_T], state[A], state[VALUE_A] = t, t, f
     state[COUNT] += 1.0
     shortest = SHORTEST_STEP * (1.0 + state[COUNT] / PATIENCE) / state[SPEED]
-    if growth < 0.0 and abs(f) <= -growth * 0.5 * NARROW / state[SPEED]:
-        free = -2.0 * abs(f) / growth  # beyond the crossing, but not far
+    if growth < 0.0 and abs(f) <= -growth * (safe + ALMOST * state[ROOM]):
+        free = safe + state[ROOM]  # beyond the crossing, but not far
     else:
         free = size * (1.0 / inward + 1.0 / outward) / (1.0 - growth / outward)
     state[T] = min(t + max(free, safe, shortest), max(leave, t + shortest))
     return EVALUATE if state[T] <= state[END] else MISS
 
 
-@uncounted
-def way_is_free(state: Any, grid: PackedGrid, f: float, same: bool) -> bool:
+@inlined
+def _ahead(state: Any, error: float) -> float:
+    """How far the way from A is free for what is seen there."""
+    if not np.isfinite(state[VALUE_A]):
+        return 0.0
+    free: float = max(abs(state[VALUE_A]) - error, 0.0) / state[LOW]
+    return free
+
+
+@inlined
+def way_is_free(state: Any, error: float, f: float, same: bool) -> bool:
     """Whether the way from A to T, where the field is f, has no crossing but the one that the signs show."""
-    ahead = max(abs(state[VALUE_A]) - grid.error, 0.0) / state[LOW]
-    way = state[T] - state[A]
+    ahead, way = _ahead(state, error), state[T] - state[A]
     if way <= max(ahead, 1.01 * SHORTEST_STEP * (1.0 + state[COUNT] / PATIENCE) / state[SPEED]):
         return True
-    size = max(abs(f) - grid.error, 0.0)
+    size = max(abs(f) - error, 0.0)
     if same:
         return bool(way <= ahead + size / state[HIGH])
-    return bool(way - ahead - size / state[LOW] <= NARROW / state[SPEED])
+    return bool(way - ahead - size / state[LOW] <= 1.001 * state[ROOM])
 
 
-@uncounted
-def step_back(state: Any, grid: PackedGrid) -> None:
-    """Look at the end of the part of the way to T that is free for sure."""
+@inlined
+def step_back(state: Any, error: float) -> None:
+    """Look at the end of the part of the way to T that is free for sure; at A itself where nothing is known there."""
+    if not np.isfinite(state[VALUE_A]):
+        state[T] = state[A]
+        return
     shortest = SHORTEST_STEP * (1.0 + state[COUNT] / PATIENCE) / state[SPEED]
-    safe = max(abs(state[VALUE_A]) - grid.error, 0.0) / state[LOW]
-    state[T] = min(state[A] + max(safe, shortest), state[END])
+    state[T] = min(state[A] + max(_ahead(state, error), shortest), state[END])

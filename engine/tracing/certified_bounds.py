@@ -20,12 +20,12 @@ from .certified_activations import CELLS, ERROR
 from .certified_kernel import encode, forward, set_reference
 from .certified_network import CertifiedNetwork
 from .certified_work import SLACK, UNIT, Work, make_work, multiply_back
-from .kernel_math import FAST, f32
+from .kernel_math import f32, uncounted_fast
 
 ENLARGE = 1e-6  # around a cell, for rays whose places are rounded across its border
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _value(net: CertifiedNetwork, work: Work, half: Any, values: Any, radii: Any, gradient: Any) -> None:
     """Give value at the centre and radius, before the output activation, and the expansion's gradient (6, CELLS).
 
@@ -65,7 +65,7 @@ def _value(net: CertifiedNetwork, work: Work, half: Any, values: Any, radii: Any
         )
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _back(net: CertifiedNetwork, work: Work, radii: Any) -> None:
     """Add what the expansion leaves out to `radii`; leaves d f / d h of every layer in `back`."""
     depth, width, size = net.encoded.shape
@@ -97,7 +97,7 @@ def _back(net: CertifiedNetwork, work: Work, radii: Any) -> None:
         radii[b] = f32(SLACK) * radii[b] + f32(1e-30)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _back_changes(net: CertifiedNetwork, work: Work) -> None:
     """Bound by how much d f / d h changes in each cell: `back` rows 1, with the sources of it in rows 2."""
     depth, width, size = net.encoded.shape
@@ -128,7 +128,7 @@ def _back_changes(net: CertifiedNetwork, work: Work) -> None:
                 )
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _widen(net: CertifiedNetwork, work: Work, half: Any, gradient: Any, errors: Any) -> None:
     """Add to the gradient's radii (rows 4 to 6) what the expansion leaves out; and bound float32 values' errors."""
     depth, width, size = net.encoded.shape
@@ -163,7 +163,7 @@ def _widen(net: CertifiedNetwork, work: Work, half: Any, gradient: Any, errors: 
         errors[b] *= f32(SLACK)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _widen_encoding(net: CertifiedNetwork, work: Work, gradient: Any, errors: Any) -> None:
     """`_widen` for the units of a Fourier encoding: their slopes change in a cell, too."""
     depth, width, size = net.encoded.shape

@@ -21,10 +21,11 @@ from ..cache import cache_folder
 from ..errors import OutputError
 from ..protocol.weights import NeuralWeights, write_atomically
 from .certified_cells import CertifiedCells, can_certify
+from .packed_grid import PART_SIDE, UNKNOWN
 
 log = logging.getLogger(__name__)
 
-HEADER = b"neural implicit cells 4\n"  # another number when the mathematics or the layout changes
+HEADER = b"neural implicit cells 5\n"  # another number when the mathematics or the layout changes
 MOST_BYTES = 256 << 20
 DIGEST_SIZE = 32
 
@@ -52,7 +53,10 @@ def bound_in_use(weights: NeuralWeights) -> str:
     """Say what steps through a network rely on when it is opened now, and why, for people."""
     if not can_certify(weights):
         return "sampled (too large to certify)"
-    return "sampled (not certified yet)" if load_cells(weights) is None else "certified"
+    cells = load_cells(weights)
+    if cells is None:
+        return "sampled (not certified yet)"
+    return "certified" if cells.reachable.size else "sampled (provable bounds are too loose to be of use)"
 
 
 def save_cells(weights: NeuralWeights, cells: CertifiedCells, time: float = 0.0) -> int:
@@ -74,6 +78,10 @@ def pack(cells: CertifiedCells) -> bytes:
     open_parts, part_gradient = cells.open_parts, cells.part_gradient
     if open_parts is None or part_gradient is None:
         open_parts, part_gradient = np.zeros((0, 0), bool), np.zeros((0, 6), np.float32)
+    linear = cells.part_linear
+    if linear is None:
+        linear = np.full((len(part_gradient), 4), np.inf, np.float32)
+    half = 1.0 / (PART_SIDE * max(cells.reachable.shape[0], 1))
     counts = (cells.reachable.shape[0], len(cells.gradient), open_parts.shape[1], len(part_gradient))
     body = (
         np.array(counts, "<u4").tobytes()
@@ -82,6 +90,7 @@ def pack(cells: CertifiedCells) -> bytes:
         + _half(cells.gradient)
         + np.packbits(open_parts).tobytes()
         + _half(part_gradient)
+        + _half(_scaled(linear, 1.0 / half))
     )
     body = zlib.compress(body, 1)
     return HEADER + hashlib.sha256(body).digest() + body
@@ -102,8 +111,20 @@ def unpack(data: bytes) -> CertifiedCells | None:
     if not parts_of_one:
         return cells
     open_parts, at = _bits(body, count * parts_of_one, at)
-    part_gradient, _ = _bounds(body, parts, at)
-    return replace(cells, open_parts=open_parts.reshape(count, -1), part_gradient=part_gradient)
+    part_gradient, at = _bounds(body, parts, at)
+    linear, _ = _bounds(body, parts, at, 4)
+    linear = _scaled(linear, 1.0 / (PART_SIDE * side))
+    linear[linear[:, 3] > 1.0, 3] = 2.0 * UNKNOWN  # infinity, before it was divided
+    open_parts = open_parts.reshape(count, -1)
+    return replace(cells, open_parts=open_parts, part_gradient=part_gradient, part_linear=linear)
+
+
+def _scaled(linear: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.float32]:
+    """Give (P, 4) with its last column, small numbers that would lose digits in half precision, multiplied."""
+    scaled = linear.copy()
+    with np.errstate(over="ignore"):
+        scaled[:, 3] *= np.float32(factor)
+    return scaled
 
 
 def _half(bounds: npt.NDArray[np.float32]) -> bytes:
@@ -118,10 +139,10 @@ def _bits(body: bytes, count: int, at: int) -> tuple[npt.NDArray[np.bool_], int]
     return np.unpackbits(packed, count=count).astype(bool), at + len(packed)
 
 
-def _bounds(body: bytes, count: int, at: int) -> tuple[npt.NDArray[np.float32], int]:
+def _bounds(body: bytes, count: int, at: int, columns: int = 6) -> tuple[npt.NDArray[np.float32], int]:
     """Read the bounds of so many cells at an offset; gives the offset after them, too."""
-    half = np.frombuffer(body, "<f2", 6 * count, at).reshape(6, count).T.astype(np.float32)
-    return np.ascontiguousarray(np.nan_to_num(half, posinf=1e30, neginf=-1e30)), at + 12 * count
+    half = np.frombuffer(body, "<f2", columns * count, at).reshape(columns, count).T.astype(np.float32)
+    return np.ascontiguousarray(np.nan_to_num(half, posinf=1e30, neginf=-1e30)), at + 2 * columns * count
 
 
 def _path(weights: NeuralWeights, time: float) -> Path:

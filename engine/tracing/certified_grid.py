@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -21,10 +20,12 @@ import numpy.typing as npt
 from ..network.field import Field
 from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
-from .certified_cells import CertifiedCells
+from .certified_cells import CertifiedCells, nothing_proven, rounded_linear
 from .certified_network import CertifiedNetwork, certified_network
-from .certified_parts import OpenParts
+from .certified_parts import Insides, Seen, halves, look_inside
+from .certified_probe import MOST_LOOSE, share_of_loose
 from .network_kernel import PackedNetwork, evaluate_points, pack_network
+from .packed_grid import PART_SIDE
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,11 @@ RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 BLOCK = 4  # cells a side that share a reference
 MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
-LOOSE = 2.2  # a bound so many times the steepest gradient seen in the cell is looked into again
-MOST_LEVELS = 3  # of halving a cell of the last resolution
-NOTHING = np.array([np.inf] * 3 + [-np.inf] * 3, np.float32)  # a bound that holds nothing
-MOST_PARTS = 8_000_000  # at once, under 2 GB; where more are loose the bounds stay as they are
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
 SMALLEST_ERROR = 1e-7
 BATCHES_AT_ONCE = 64  # of one call; threads take turns
 NUM_THREADS = os.cpu_count() or 1
-
-
-Steepest = Callable[
-    [IntArray, int], FloatArray
-]  # gradients' lengths at the centres of cells of so many a side
 
 
 class Bounder(Protocol):
@@ -73,7 +65,7 @@ def certified_cells(
     resolution: int = RESOLUTION,
     bounder: Bounder | None = None,
 ) -> CertifiedCells:
-    """Prove what can be proven; seconds of work on all processors.
+    """Prove what can be proven; seconds of work on all processors. Nothing, where bounds are found to be of no use.
 
     Args:
         weights: The network.
@@ -82,19 +74,22 @@ def certified_cells(
         bounder: What bounds this very network instead of the processors.
     """
     packed = pack_network(weights, time_input)
+    linear = weights.architecture.output_activation == "none"
 
-    def steepest(cells: IntArray, side: int) -> FloatArray:
-        return _lengths(packed, _centres(cells, side))
+    def seen(cells: IntArray, side: int) -> tuple[FloatArray, FloatArray]:
+        return _values_and_lengths(packed, _centres(cells, side))
 
     if bounder is not None:
-        cells = _refine(bounder, steepest, resolution)
+        cells = _refine(bounder, seen, resolution, linear)
     else:
         net = certified_network(weights, time_input)
         _compile(net)
         with ThreadPoolExecutor(NUM_THREADS, "certify") as executor:
-            cells = _refine(_OnProcessors(net, executor), steepest, resolution)
-    seen = _error_seen(weights, time_input, _centres(np.argwhere(cells.reachable), resolution))
-    return replace(cells, sampled_error=seen)
+            cells = _refine(_OnProcessors(net, executor), seen, resolution, linear)
+    if not cells.reachable.size:
+        return cells
+    error = _error_seen(weights, time_input, _centres(np.argwhere(cells.reachable), resolution))
+    return replace(cells, sampled_error=error)
 
 
 def _compile(net: CertifiedNetwork) -> None:
@@ -134,17 +129,22 @@ def _error_seen(weights: NeuralWeights, time_input: float, places: npt.NDArray[n
     return ERROR_MARGIN * float(np.nan_to_num(difference, posinf=0.0).max(initial=0.0)) + SMALLEST_ERROR
 
 
-def _lengths(packed: PackedNetwork, places: npt.NDArray[np.float32]) -> FloatArray:
-    """Give the lengths (N,) of the gradients at places (N, 3)."""
+def _values_and_lengths(
+    packed: PackedNetwork, places: npt.NDArray[np.float32]
+) -> tuple[FloatArray, FloatArray]:
+    """Give the values (N,) and the lengths (N,) of the gradients at places (N, 3)."""
     values, gradients = np.empty(len(places), np.float32), np.empty((len(places), 3), np.float32)
     if len(places):
         evaluate_points(packed, places, values, gradients)
-    lengths: FloatArray = np.linalg.norm(gradients, axis=1)
-    return lengths
+    return values, np.linalg.norm(gradients, axis=1)
 
 
-def _refine(bounder: Bounder, steepest: Steepest, resolution: int) -> CertifiedCells:
+def _refine(bounder: Bounder, seen: Seen, resolution: int, linear: bool) -> CertifiedCells:
     start = time.perf_counter()
+    loose = share_of_loose(seen, lambda pieces, side: _bound(bounder, pieces, side, True)[2])
+    if loose > MOST_LOOSE:
+        log.info("bounds on %.0f %% of some pieces are loose: nothing is proven", 100.0 * loose)
+        return nothing_proven()
     cells, side = _all_cells(FIRST_RESOLUTION), FIRST_RESOLUTION
     while True:
         values, radii, _, _ = _bound(bounder, cells, side, False)
@@ -152,61 +152,38 @@ def _refine(bounder: Bounder, steepest: Steepest, resolution: int) -> CertifiedC
         log.debug("%d of %d^3 cells undecided after %.2f s", len(cells), side, time.perf_counter() - start)
         if side == resolution:
             break
-        cells, side = _halves(cells), 2 * side
-    kept, gradient, error, parts = _look_inside(bounder, steepest, cells, side)
-    order = np.lexsort(cells[kept].T[::-1])
-    kept, gradient = kept[order], gradient[order]
-    cells, found = cells[kept], parts.of(kept) if parts is not None else None
+        cells, side = halves(cells), 2 * side
+    found = _inside(bounder, seen, cells, side, linear)
     reachable = np.zeros((side,) * 3, bool)
-    reachable[tuple(cells.T)] = True
-    log.info("certified %d of %d^3 cells in %.2f s", side**3 - len(cells), side, time.perf_counter() - start)
-    if found is None:
-        return CertifiedCells(reachable, _outward(gradient), error, 0.0)
-    return CertifiedCells(reachable, _outward(gradient), error, 0.0, found[0], _outward(found[1]))
+    reachable[tuple(cells[found.kept].T)] = True
+    log.info(
+        "certified %d of %d^3 cells in %.2f s",
+        side**3 - len(found.kept),
+        side,
+        time.perf_counter() - start,
+    )
+    bounds = _outward(found.bounds)
+    if found.open_parts is None or found.part_bounds is None or found.part_linear is None:
+        return CertifiedCells(reachable, bounds, found.error, 0.0)
+    part_linear = rounded_linear(found.part_linear, 1.0 / (PART_SIDE * side))
+    return CertifiedCells(
+        reachable, bounds, found.error, 0.0, found.open_parts, _outward(found.part_bounds), part_linear
+    )
 
 
-def _look_inside(
-    bounder: Bounder, steepest: Steepest, cells: IntArray, side: int
-) -> tuple[IntArray, npt.NDArray[np.float32], float, OpenParts | None]:
-    """Bound the gradient in the halves of cells (N, 3), where it is several times tighter; drop cells that hold nothing.
+def _inside(bounder: Bounder, seen: Seen, cells: IntArray, side: int, linear: bool) -> Insides:
+    """Look into cells along a Z-order curve; those left are in the order of an array."""
 
-    A half whose bound is loose against what is seen in its cell is halved again, and so on: bounds are the tighter the
-    smaller the cell. Gives the numbers of the cells that are left, their gradients' bounds, the largest error of a float32
-    value, and their open parts.
-    """
+    def look(pieces: IntArray, side: int, with_gradient: bool) -> Any:
+        return _bound(bounder, pieces, side, with_gradient)
+
     if len(cells) > MOST_HALVED:
-        _, _, gradient, errors = _bound(bounder, cells, side, True)
+        _, _, gradient, errors = look(cells, side, True)
         worst = float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
-        return np.arange(len(cells)), gradient, worst, None
-    limit = LOOSE * steepest(_halves(cells), 2 * side).reshape(-1, 8).max(axis=1)
-    bounds = np.tile(NOTHING, (len(cells), 1))
-    kept, error = np.zeros(len(cells), bool), np.zeros(len(cells))
-    parts, owners = _halves(cells), np.repeat(np.arange(len(cells)), 8)
-    open_parts = OpenParts()
-    for level in range(1, MOST_LEVELS + 1):
-        values, radii, gradient, errors = _bound(bounder, parts, side << level, True)
-        undecided = ~(np.abs(values) > radii)
-        if level == 1:
-            kept[owners[undecided]] = True
-        loose = kept[owners] & ~(_steepness(gradient) <= limit[owners])
-        if level == MOST_LEVELS or 8 * int(loose.sum()) > MOST_PARTS:
-            loose[:] = False
-        done = owners[~loose]
-        np.minimum.at(bounds[:, :3], done, gradient[~loose, :3])
-        np.maximum.at(bounds[:, 3:], done, gradient[~loose, 3:])
-        np.maximum.at(error, done, np.nan_to_num(errors[~loose], nan=np.inf))
-        left = undecided & ~loose
-        open_parts.add(owners[left], parts[left], level, gradient[left])
-        parts, owners = _halves(parts[loose]), np.repeat(owners[loose], 8)
-        if not len(parts):
-            break
-    return np.flatnonzero(kept), bounds[kept], float(error[kept].max(initial=0.0)), open_parts
-
-
-def _steepness(bounds: FloatArray) -> FloatArray:
-    """Give the largest length (N,) of a gradient within bounds (N, 6)."""
-    largest: FloatArray = np.linalg.norm(np.maximum(np.abs(bounds[:, :3]), np.abs(bounds[:, 3:])), axis=1)
-    return largest
+        found = Insides(np.arange(len(cells)), gradient, worst)
+    else:
+        found = look_inside(look, seen, cells, side, linear)
+    return found.sorted(np.lexsort(cells[found.kept].T[::-1]))
 
 
 def _bound(
@@ -233,14 +210,8 @@ def _all_cells(side: int) -> IntArray:
     """Give all cells (N, 3) along a Z-order curve."""
     cells: IntArray = np.zeros((1, 3), np.int64)
     while len(cells) < side**3:
-        cells = _halves(cells)
+        cells = halves(cells)
     return cells
-
-
-def _halves(cells: IntArray) -> IntArray:
-    corners = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)])
-    halves: IntArray = (2 * cells[:, None] + corners).reshape(-1, 3)
-    return halves
 
 
 def _centres(cells: IntArray, side: int) -> npt.NDArray[np.float32]:

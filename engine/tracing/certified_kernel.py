@@ -44,7 +44,7 @@ from .certified_activations import (
 )
 from .certified_network import CertifiedNetwork
 from .certified_work import PARTS, SLACK, UNIT, Work, multiply
-from .kernel_math import FAST, f32
+from .kernel_math import FAST, f32, uncounted_fast
 
 
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -73,7 +73,7 @@ def set_reference(net: CertifiedNetwork, work: Work, encoded: Any) -> None:
             _magnitudes(new[i], work.reach[k, i], known)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _scale_row(row: Any, slope: Any, count: int, width: int, own: int) -> None:
     """Multiply a unit's row of the propagator by its slope, and let its own remainder enter."""
     for s in range(count):
@@ -83,13 +83,13 @@ def _scale_row(row: Any, slope: Any, count: int, width: int, own: int) -> None:
     row[count + own] = f32(1.0)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _magnitudes(row: Any, out: Any, count: int) -> None:
     for s in range(count):
         out[s] = abs(row[s])
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _reference_slopes(code: int, z: Any, h: Any, slopes: Any, unit: Any) -> None:
     """Take column 0 of z (W, n) through the activation into h, and store the slopes (W,)."""
     low = f32(0.0) if code == 1 else f32(0.01)
@@ -107,7 +107,7 @@ def _reference_slopes(code: int, z: Any, h: Any, slopes: Any, unit: Any) -> None
             h[start + i, 0] = unit[S0 + i]
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def encode(net: CertifiedNetwork, work: Work, centres: Any, half: Any) -> None:
     """Expand the encoded input in cells with centres (CELLS, 3): rows of `encoded`, its magnitudes and its errors."""
     inputs, features = int(net.inputs[0]), net.phases.shape[0]
@@ -137,7 +137,7 @@ def encode(net: CertifiedNetwork, work: Work, centres: Any, half: Any) -> None:
             _store_feature(work, row, inputs + cosine * features + feature)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _store_feature(work: Work, row: Any, place: int) -> None:
     target, unit = work.encoded[place], work.unit
     for b in range(CELLS):
@@ -157,14 +157,14 @@ def _store_feature(work: Work, row: Any, place: int) -> None:
         work.encoded_error[2, place, b] = f32(1.00001) * unit[BEYOND + b] + f32(8.0 * UNIT) * size
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def forward(net: CertifiedNetwork, work: Work, half: Any) -> None:
     """Expand every layer in encoded cells; leaves the last hidden layer in `h`, its magnitudes in `sizes[0]`."""
     depth, width, size = net.encoded.shape
     gamma = f32(UNIT) * f32(width + size + 10)
     columns = PARTS * CELLS
     for i in range(size):
-        work.sigma[i] = work.encoded_error[0, i]
+        _copy(work.encoded_error[0, i], work.sigma[i])
     v, e = work.rows[0], work.sizes[2]
     for k in range(depth):
         for i in range(width):
@@ -186,13 +186,19 @@ def forward(net: CertifiedNetwork, work: Work, half: Any) -> None:
             _measure(work.z[i], v[i], e[i], unit, half, gamma)
             expand(net.codes[0], unit)
             _bend(work.z[i], work.h[i], unit)
-            work.jacobian[k, i] = work.z[i, CELLS : 4 * CELLS]
+            _copy(work.z[i, CELLS : 4 * CELLS], work.jacobian[k, i])
             _store_errors(
                 unit, work.layers[k, i], v[i], work.sigma[source + i], work.sizes[0, i], work.slopes[k, i]
             )
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
+def _copy(source: Any, target: Any) -> None:
+    for b in range(source.shape[0]):
+        target[b] = source[b]
+
+
+@uncounted_fast
 def _measure(z: Any, v: Any, e: Any, unit: Any, half: Any, gamma: Any) -> None:
     """Bound the parts of a unit's pre-activation, z's row; v (CELLS,) becomes its rounding, from magnitudes."""
     square = half * half * f32(1.0001)
@@ -209,7 +215,7 @@ def _measure(z: Any, v: Any, e: Any, unit: Any, half: Any, gamma: Any) -> None:
         unit[REST + b] = f32(SLACK) * (e[b] + lost)
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _bend(z: Any, h: Any, unit: Any) -> None:
     """Take the expansion of a unit through its activation: z's row to h's."""
     for b in range(CELLS):
@@ -227,7 +233,7 @@ def _bend(z: Any, h: Any, unit: Any) -> None:
         h[9 * CELLS + b] = a * z[9 * CELLS + b] + c * y * w
 
 
-@nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@uncounted_fast
 def _store_errors(unit: Any, layer: Any, v: Any, sigma: Any, size: Any, reference: Any) -> None:
     """Keep what a unit's expansion leaves out: its row of `layers`, of `sigma` and of the magnitudes."""
     for b in range(CELLS):

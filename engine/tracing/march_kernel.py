@@ -18,7 +18,7 @@ import numpy as np
 
 from .cell_walk import step_back, walk, way_is_free
 from .network_kernel import PackedNetwork, Scratch, evaluate, make_scratch
-from .packed_grid import PackedGrid
+from .packed_grid import PART_SIDE, PackedGrid
 from .ray_state import (
     BRACKET,
     CERTAIN,
@@ -44,13 +44,17 @@ from .ray_state import (
     TOLERANCE,
     VALUE_A,
     VALUE_B,
+    VALUE_T,
+    WALK,
     A,
     B,
     T,
+    inlined,
     uncounted,
 )
 
 MOST_REFINEMENTS = 40
+NEARLY_STRAIGHT = 2e-4  # unit space: over such a way the field is as good as linear
 PACKET = 64  # rays that share evaluations
 
 
@@ -60,44 +64,35 @@ class _Lanes(NamedTuple):
     inverse: np.ndarray  # (PACKET, 3) float64, 1 / direction
 
 
-@uncounted
-def _enter(
-    lanes: _Lanes,
-    b: int,
-    r: int,
-    grid: PackedGrid,
-    origin: Any,
-    direction: Any,
-    low: float,
-    high: float,
-    any_hit: bool,
-) -> int:
-    """Put ray r into lane b where it must first look at the field; says whether it must, or has hit or missed."""
+@inlined
+def _enter(state: Any, inverse: Any, origin: Any, direction: Any, low: float, high: float) -> int:
+    """Make a lane's row for a new ray; WALK, or MISS where it passes the domain by."""
     length = np.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
     if not (length > 0.0 and length < np.inf):
         return MISS
     for axis in range(3):
         if direction[axis] == 0.0:
-            lanes.inverse[b, axis] = np.inf
+            inverse[axis] = np.inf
             if not -1.0 <= origin[axis] <= 1.0:
                 return MISS
             continue
-        inverse = 1.0 / direction[axis]
-        lanes.inverse[b, axis] = inverse
-        one, two = (-1.0 - origin[axis]) * inverse, (1.0 - origin[axis]) * inverse
+        inverse[axis] = 1.0 / direction[axis]
+        one, two = (-1.0 - origin[axis]) * inverse[axis], (1.0 - origin[axis]) * inverse[axis]
         low, high = max(low, min(one, two)), min(high, max(one, two))
     if not low <= high:
         return MISS
-    lanes.ray[b] = r
-    state = lanes.state[b]
     state[END], state[SPEED], state[SIGN], state[COUNT], state[A] = high, length, 0.0, 0.0, low
     state[VALUE_A] = np.nan
-    return walk(state, grid, origin, direction, lanes.inverse[b], low, np.nan, any_hit)
+    state[T], state[VALUE_T] = low, np.nan
+    return WALK
 
 
-@uncounted
+@inlined
 def _refine_bracket(state: Any, f: float) -> int:
     """Close the bracket [A, B] with a new value at T, by the Illinois method."""
+    rise, width = abs(state[VALUE_B] - state[VALUE_A]), state[B] - state[A]
+    if abs(f) * width * state[SPEED] <= 0.3 * TOLERANCE * rise and width * state[SPEED] <= NEARLY_STRAIGHT:
+        return HIT
     if (f < 0.0) == (state[SIGN] < 0.0):
         state[A], state[VALUE_A] = state[T], f
         state[VALUE_B] *= 0.5
@@ -107,7 +102,7 @@ def _refine_bracket(state: Any, f: float) -> int:
     return _next_place(state)
 
 
-@uncounted
+@inlined
 def _next_place(state: Any) -> int:
     low, high = state[A], state[B]
     state[COUNT] += 1.0
@@ -121,9 +116,9 @@ def _next_place(state: Any) -> int:
     return HIT if narrow else EVALUATE
 
 
-@uncounted
-def _refine_root(state: Any, f: float, any_hit: bool) -> int:
-    """Close in on the one crossing of a cell with a value at T; MISS: the cell has none."""
+@inlined
+def _refine_root(state: Any, f: float, size: float, any_hit: bool) -> int:
+    """Close in on the one crossing of a part with a value at T; MISS: the part has none. `size`: of parts, along the ray."""
     t, low, high = state[T], state[LOW], state[HIGH]
     if (f < 0.0) == (state[SIGN] < 0.0):
         state[A] = t
@@ -136,15 +131,19 @@ def _refine_root(state: Any, f: float, any_hit: bool) -> int:
     certain = state[CERTAIN] == 1.0
     if not certain and near > state[LEAVE]:
         return MISS
+    if not certain and far <= state[LEAVE]:  # the slope is steep enough to get there
+        certain, state[CERTAIN] = True, 1.0
     if max(near, state[A]) <= min(far, state[B]):  # it is not where a sampled bound is wrong
         state[A], state[B] = max(near, state[A]), min(far, state[B])
-    slope = 0.5 * (low + high)
+    slope, doubt = 0.5 * (low + high), 0.5 * (high - low)
     if np.isfinite(state[LAST_VALUE]) and t != state[LAST_T]:
         slope = min(max((f - state[LAST_VALUE]) / (t - state[LAST_T]), low), high)
+        # it is that of the middle between both looks, and changes by all of its range in a part
+        doubt *= min((abs(t - state[LAST_T]) + abs(f / slope)) / size, 1.0)
     state[LAST_T], state[LAST_VALUE] = t, f
     state[COUNT] += 1.0
     step = -f / slope
-    close = abs(step) * state[SPEED] <= 0.3 * TOLERANCE
+    close = abs(step) * state[SPEED] * min(doubt / abs(slope), 1.0) <= 0.3 * TOLERANCE
     close = close or (state[B] - state[A]) * state[SPEED] <= TOLERANCE or state[COUNT] >= MOST_REFINEMENTS
     if not certain and (close or t + step >= state[LEAVE]):
         state[T], state[MODE] = state[LEAVE], EXIT
@@ -156,42 +155,43 @@ def _refine_root(state: Any, f: float, any_hit: bool) -> int:
     return HIT if close else EVALUATE
 
 
-@uncounted
-def _take(
-    state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any, f: float, any_hit: bool
-) -> int:
-    """Use a value: EVALUATE at the next place, HIT at T, or MISS."""
+@inlined
+def _take(state: Any, f: float, size: float, error: float, any_hit: bool) -> int:
+    """Use a value at T: EVALUATE at the next place, HIT at T, MISS, or WALK on from T. `size`: see `_refine_root`."""
     if not np.isfinite(f):
         return MISS
     mode, t = state[MODE], state[T]
     same = (f < 0.0) == (state[SIGN] < 0.0)
+    state[VALUE_T] = f
     if mode == BRACKET:
         return _refine_bracket(state, f)
     if mode == FIRST:
         state[SIGN], state[A], state[VALUE_A] = -1.0 if f < 0.0 else 1.0, t, np.nan
-        return walk(state, grid, origin, direction, inverse, t, f, any_hit)
+        return WALK
     if mode == ROOT or (mode == EXIT and not same):
         state[MODE] = ROOT
-        outcome = _refine_root(state, f, any_hit)
+        outcome = _refine_root(state, f, size, any_hit)
         if outcome != MISS:
             return outcome
-        t, f = state[LEAVE], np.nan
+        t = state[LEAVE]
     elif mode == STEP:
         if not same and any_hit:
             return HIT
-        known = np.isfinite(state[VALUE_A])
-        if known and not way_is_free(state, grid, f, same):
-            step_back(state, grid)
+        if not way_is_free(state, error, f, same):
+            step_back(state, error)
             return EVALUATE
-        if not same:
-            if not known or (state[VALUE_A] < 0.0) != (state[SIGN] < 0.0):
-                state[VALUE_A] = -f
-            state[B], state[VALUE_B], state[MODE], state[COUNT] = t, f, BRACKET, 0.0
-            return _next_place(state)
-    if mode != STEP:  # a cell is left
-        state[A], state[VALUE_A] = t, np.nan
-        t, f = t + NUDGE / state[SPEED], np.nan
-    return walk(state, grid, origin, direction, inverse, t, f, any_hit)
+        if same:
+            return WALK
+        if state[A] == t:  # what was thought to be free is not
+            state[A] = state[LAST_T]
+        if not np.isfinite(state[VALUE_A]) or (state[VALUE_A] < 0.0) != (state[SIGN] < 0.0):
+            state[VALUE_A] = -f
+        state[B], state[VALUE_B], state[MODE], state[COUNT] = t, f, BRACKET, 0.0
+        return _next_place(state)
+    # a part is left
+    state[A], state[VALUE_A] = t, np.nan
+    state[T], state[VALUE_T] = t + NUDGE / state[SPEED], np.nan
+    return WALK
 
 
 @nb.njit(cache=True, nogil=True)
@@ -243,36 +243,40 @@ def _march(
 ) -> int:
     """`march` with its buffers; no reference to an array is counted here."""
     num_rays, upcoming, active, evaluations = origins.shape[0], 0, 0, 0
+    parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
+    size = 2.0 / (parts * grid.distance.shape[0])
     while True:
-        while active < PACKET and upcoming < num_rays:
-            r = upcoming
-            upcoming += 1
-            outcome = _enter(lanes, active, r, grid, origins[r], directions[r], t_min[r], t_max[r], any_hit)
-            if outcome == EVALUATE:
-                active += 1
-            elif outcome == HIT:
-                t_hit[r] = lanes.state[active, A]
-        if active == 0:
-            return evaluations
         for b in range(active):
             r, t = lanes.ray[b], lanes.state[b, T]
             for axis in range(3):
                 points[b, axis] = min(max(origins[r, axis] + t * directions[r, axis], -1.0), 1.0)
         evaluate(network, points, active, values, scratch)
         evaluations += active
-        b = 0
-        for lane in range(active):
-            r = lanes.ray[lane]
-            state, inverse = lanes.state[lane], lanes.inverse[lane]
-            outcome = _take(state, grid, origins[r], directions[r], inverse, float(values[lane]), any_hit)
-            if outcome == HIT:
-                t_hit[r] = state[T]
-            elif outcome == EVALUATE:
-                if b != lane:
-                    lanes.ray[b] = r
+        before, active = active, 0
+        for lane in range(PACKET):
+            state, inverse, r = lanes.state[lane], lanes.inverse[lane], lanes.ray[lane]
+            outcome = MISS
+            if lane < before:
+                outcome = _take(state, float(values[lane]), size / state[SPEED], grid.error, any_hit)
+            while True:
+                if outcome == WALK:
+                    outcome = walk(state, grid, origins[r], directions[r], inverse, any_hit)
+                if outcome == EVALUATE:
+                    break
+                if outcome == HIT:
+                    t_hit[r] = state[T]
+                if upcoming == num_rays:
+                    break
+                r = upcoming
+                upcoming += 1
+                outcome = _enter(state, inverse, origins[r], directions[r], t_min[r], t_max[r])
+            if outcome == EVALUATE:
+                lanes.ray[active] = r
+                if active != lane:
                     for column in range(NUM_COLUMNS):
-                        lanes.state[b, column] = state[column]
+                        lanes.state[active, column] = state[column]
                     for axis in range(3):
-                        lanes.inverse[b, axis] = inverse[axis]
-                b += 1
-        active = b
+                        lanes.inverse[active, axis] = inverse[axis]
+                active += 1
+        if active == 0:
+            return evaluations

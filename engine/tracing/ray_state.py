@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numba as nb
 
-NUM_COLUMNS = 16
+NUM_COLUMNS = 18
 (
     T,  # where the field is looked at next; in the end the hit
     END,  # of the ray
@@ -25,6 +25,8 @@ NUM_COLUMNS = 16
     LAST_VALUE,  # nan: there was none
     COUNT,
     LEAVE,  # exit of the cell, or the ray's end
+    VALUE_T,  # the field at T; nan: not known
+    ROOM,  # in a bracket as long as this any crossing will do
 ) = range(NUM_COLUMNS)
 
 FIRST = 0.0  # to learn the sign
@@ -33,7 +35,7 @@ EXIT = 2.0  # whether a cell with a slope of one sign has been crossed
 ROOT = 3.0  # to close in on the crossing in such a cell
 BRACKET = 4.0  # to close in on a change of sign of which nothing else is known
 
-EVALUATE, HIT, MISS = 0, 1, 2  # what a ray wants next
+EVALUATE, HIT, MISS, WALK = 0, 1, 2, 3  # what a ray wants next
 
 TOLERANCE = 1e-6  # unit space: how far a hit may be from the crossing, along the ray
 NUDGE = 1e-7  # unit space: across a border between cells, whose bounds hold 1e-6 around them
@@ -44,5 +46,12 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def uncounted(function: _Function) -> _Function:
     """Compile a function that allocates nothing, so that no reference to an array is counted in it."""
     options: Any = {"cache": True, "nogil": True, "_nrt": False}
+    compiled: Any = nb.njit(**options)(function)
+    return compiled  # type: ignore[no-any-return]
+
+
+def inlined(function: _Function) -> _Function:
+    """`uncounted`, and LLVM is told to put it where it is called: a grid handed on is some ninety numbers."""
+    options: Any = {"cache": True, "nogil": True, "_nrt": False, "forceinline": True}
     compiled: Any = nb.njit(**options)(function)
     return compiled  # type: ignore[no-any-return]

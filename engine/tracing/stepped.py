@@ -12,14 +12,14 @@ import numpy.typing as npt
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
 from .certified_cells import CertifiedCells, can_certify
-from .packed_grid import PackedGrid, with_values
+from .certified_probe import FLATTEST, LOOSEST, MOST_LOOSE
+from .packed_grid import PackedGrid, for_march, with_values
 from .step_grid import sampled_step_grid
 
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-LOOSEST = 16.0  # a proof whose bounds are so many times the gradients seen costs more steps than it saves
 NUM_COMPARED = 2000  # cells
 
 
@@ -46,7 +46,7 @@ class SteppedTracer(ABC):
 
     def _use(self, bound: str, grid: PackedGrid) -> None:
         # one reference, so a march sees one grid or the other
-        self._steps = (bound, with_values(grid, self.value_parallel))
+        self._steps = (bound, for_march(with_values(grid, self.value_parallel), self.value_parallel))
 
     @property
     def steps(self) -> tuple[str, PackedGrid]:
@@ -80,17 +80,19 @@ class SteppedTracer(ABC):
 
         Bounds on networks wider than the default's can be thousands of times too high, and so the steps too short.
         """
+        if not cells.reachable.size:
+            return False
         places = np.argwhere(cells.reachable)
         some = np.arange(0, len(places), max(1, len(places) // NUM_COMPARED))
         centres = (2.0 * places[some] + 1.0) / len(cells.reachable) - 1.0
         seen = np.linalg.norm(self.gradient_parallel(centres).astype(np.float64), axis=1)
-        seen = np.maximum(seen, 1.0)  # as of a distance: in a kink the centre's may be zero
+        seen = np.maximum(seen, FLATTEST)
         with np.errstate(over="ignore"):
             low, high = cells.gradient[some, :3], cells.gradient[some, 3:]
             proven = np.linalg.norm(np.maximum(np.abs(low), np.abs(high)).astype(np.float64), axis=1)
         loose = int((proven > LOOSEST * seen).sum())
         log.info("bounds on %d of %d cells are loose", loose, len(some))
-        return 2 * loose <= len(some)
+        return loose <= MOST_LOOSE * len(some)
 
     @abstractmethod
     def value_parallel(self, points: FloatArray) -> FloatArray:

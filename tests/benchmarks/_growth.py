@@ -31,7 +31,7 @@ from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E
 from engine.rendering.neural_geometry import NeuralInstance  # noqa: E402
 from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing.cpu import CpuTracer  # noqa: E402
-from engine.tracing.packed_grid import whole_cells, with_values  # noqa: E402
+from engine.tracing.packed_grid import for_march, whole_cells, with_values  # noqa: E402
 from engine.tracing.step_grid import sampled_step_grid  # noqa: E402
 from engine.transforms import clip_to_box  # noqa: E402
 from tests.benchmarks._report import ROOT, plot, seconds  # noqa: E402
@@ -70,7 +70,8 @@ def structures(console, results, paths) -> None:
         weights = NeuralWeights.from_bytes(path.read_bytes())
         tracer = CpuTracer(weights)
         sampled = sampled_step_grid(tracer.value_parallel, tracer.gradient_parallel)
-        grids = {"sampled cells": with_values(sampled, tracer.value_parallel)}
+        sampled = for_march(with_values(sampled, tracer.value_parallel), tracer.value_parallel)
+        grids = {"sampled cells": sampled}
         if tracer.certify():
             grids |= {"certified cells": whole_cells(tracer.grid), "certified parts of cells": tracer.grid}
         for name, grid in grids.items():
@@ -130,47 +131,57 @@ def _lattice(count):
     return [(x, y, z) for x in axis for y in axis for z in axis][:count], 0.8 / side
 
 
-def growth(console, results, publish, quick) -> None:
-    spot = WEIGHTS.read_bytes()
-    curves: dict[str, tuple[str, list[tuple[float, float]]]] = {}
+KINDS = ("pixels", "samples", "parameters", "objects", "instances", "triangles", "threads")
+
+
+def growth(console, results, publish, quick, kinds=KINDS) -> None:
+    """Time a picture of more and more of each kind: tables, and one plot each."""
     with tempfile.TemporaryDirectory() as folder:
         scenes = _Scenes(Path(folder))
-        sizes = (
-            ((160, 90), (320, 180), (640, 360)) if quick else ((160, 90), (320, 180), (640, 360), (1280, 720))
-        )
-        one = scenes.of([spot])
-        curves["pixels"] = ("pixels", [(w * h, scenes.seconds(one, w, h)) for w, h in sizes])
-        counts = (1, 2, 4) if quick else (1, 2, 4, 8, 16)
-        curves["samples"] = ("samples a pixel", [(n, scenes.seconds(one, 320, 180, n)) for n in counts])
+        for name in kinds:
+            label, points = _curve(scenes, name, quick)
+            results[name] = points
+            table = Table(label, "seconds a picture", title=f"Time against {name}")
+            for x, y in points:
+                table.add_row(f"{x:,}", f"{y:.4f}")
+            console.print(table)
+            plot(f"tracing_{name}", f"Time against {name}", label, points, publish)
+    results["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console.print(f"largest memory of the process: {results['memory_mb']:.0f} MB")
+
+
+def _curve(scenes, name, quick) -> tuple[str, list[tuple[float, float]]]:
+    """What one kind's number counts, and time against it."""
+    spot = WEIGHTS.read_bytes()
+    if name == "pixels":
+        sizes = ((160, 90), (320, 180), (640, 360), (1280, 720))[: 3 if quick else 4]
+        return "pixels", [(w * h, scenes.seconds(scenes.of([spot]), w, h)) for w, h in sizes]
+    if name == "samples":
+        counts = (1, 2, 4, 8, 16)[: 3 if quick else 5]
+        return "samples a pixel", [(n, scenes.seconds(scenes.of([spot]), 320, 180, n)) for n in counts]
+    if name == "parameters":
         points = []
-        for width in (8, 16, 32, 64) if quick else (8, 16, 32, 64, 128):
+        for width in (8, 16, 32, 64, 128)[: 4 if quick else 5]:
             weights = random_network(width=width, depth=8, activation="gelu")
             seconds_taken = scenes.seconds(scenes.of([weights.to_bytes()]), 160, 90)
             points.append((weights.architecture.num_parameters(), seconds_taken))
-        curves["parameters"] = ("parameters of a random gelu network, 8 layers", points)
+        return "parameters of a random gelu network, 8 layers", points
+    if name == "objects":
         points = []
-        for count in (1, 10, 50) if quick else (1, 10, 50, 200):
+        for count in (1, 10, 50, 200)[: 3 if quick else 4]:
             places, scale = _lattice(count)
             nets = [octahedron(0.5 + 0.001 * k).to_bytes() for k in range(count)]
             points.append((count, scenes.seconds(scenes.of(nets, places, scale), 320, 180)))
-        curves["objects"] = ("different networks", points)
+        return "different networks", points
+    if name == "instances":
         points = []
-        for count in (1, 10, 100, 1000) if quick else (1, 10, 100, 1000, 10000):
+        for count in (1, 10, 100, 1000, 10000)[: 4 if quick else 5]:
             places, scale = _lattice(count)
             points.append((count, scenes.seconds(scenes.of([spot], places, scale), 320, 180)))
-        curves["instances"] = ("instances of one network", points)
-        curves["triangles"] = ("native triangles", _triangles(scenes, quick))
-        if hasattr(os, "sched_setaffinity"):
-            curves["threads"] = ("threads", _threads(scenes, one))
-    results["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for name, (label, points) in curves.items():
-        results[name] = points
-        table = Table(label, "seconds a picture", title=f"Time against {name}")
-        for x, y in points:
-            table.add_row(f"{x:,}", f"{y:.4f}")
-        console.print(table)
-        plot(f"tracing_{name}", f"Time against {name}", label, points, publish)
-    console.print(f"largest memory of the process: {results['memory_mb']:.0f} MB")
+        return "instances of one network", points
+    if name == "triangles":
+        return "native triangles", _triangles(scenes, quick)
+    return "threads", _threads(scenes, scenes.of([spot]))
 
 
 def _triangles(scenes, quick):
@@ -193,6 +204,8 @@ def _triangles(scenes, quick):
 
 def _threads(scenes, scene):
     """Time against threads; each count has its own pool, which keeps to so many cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        return []
     cores, points = sorted(os.sched_getaffinity(0)), []
     try:
         for count in range(1, len(cores) + 1):

@@ -41,16 +41,37 @@ def store(name: str, results: dict) -> None:
     (FOLDER / f"{name}.json").write_text(json.dumps(results, indent=1))
 
 
-def plot(name: str, title: str, x_label: str, points: list[tuple[float, float]], publish: bool) -> None:
-    """Write bench/NAME.png, and docs/plots/NAME.png when it is to be published."""
+Points = list[tuple[float, float]]
+
+
+def plot(
+    name: str,
+    title: str,
+    x_label: str,
+    points: Points | dict[str, Points],
+    publish: bool,
+    y_label: str = "seconds",
+) -> None:
+    """Write bench/NAME.png, and docs/plots/NAME.png when it is to be published; several lines have names."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import NullFormatter
 
     figure, axes = pyplot.subplots(figsize=(5.0, 3.4), layout="constrained")
-    axes.loglog(*zip(*points), marker="o", color="#2b6cb0")
-    axes.set(title=title, xlabel=x_label, ylabel="seconds")
+    if isinstance(points, dict):
+        for label, line in points.items():
+            axes.plot(*zip(*line), marker="o", label=label)
+        axes.set_xscale("log", base=2)
+        axes.set_ylim(bottom=0.0)
+        axes.legend(fontsize=7)
+    else:
+        axes.loglog(*zip(*points), marker="o", color="#2b6cb0")
+        ticks = [x for x, _ in points]
+        axes.set_xticks(ticks, [f"{x:,}" for x in ticks], fontsize=8)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
     axes.grid(True, which="both", alpha=0.25)
     FOLDER.mkdir(exist_ok=True)
     figure.savefig(FOLDER / f"{name}.png", dpi=120)

@@ -64,6 +64,9 @@ def building(name, weights, table) -> None:
     start, cpu = time.perf_counter(), time.process_time()
     cells = certified_cells(weights)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    if not cells.reachable.size:
+        table.add_row(name, "", f"{seconds:.1f}", f"{cpu:.1f}", "refused", *[""] * 5)
+        return
     own, ratios = own_cells(CpuTracer(weights), cells)
     arch, left = weights.architecture, int(cells.reachable.sum())
     row = (

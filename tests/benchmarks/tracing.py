@@ -21,8 +21,8 @@ from engine.rendering.camera import PixelCamera  # noqa: E402
 from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
-from tests.benchmarks._growth import WEIGHTS, camera, growth, looks, structures  # noqa: E402
-from tests.benchmarks._report import cpu_seconds, store  # noqa: E402
+from tests.benchmarks._growth import KINDS, WEIGHTS, camera, growth, looks, structures  # noqa: E402
+from tests.benchmarks._report import cpu_seconds, plot, store  # noqa: E402
 from tests.engine.networks import random_network  # noqa: E402
 
 ACTIVATIONS = (
@@ -105,6 +105,14 @@ def evaluation(console, results, widths, activations) -> None:
     console.print(table)
 
 
+def _plot_widths(rows, publish) -> None:
+    """Draw the share of the peak against the width, a line for each activation."""
+    lines = {}
+    for row in rows:
+        lines.setdefault(row["activation"], []).append((row["width"], row["share"]))
+    plot("tracing_widths", "Values: share of one core's peak", "width", lines, publish, y_label="share")
+
+
 def against_lockstep(console, results, path: Path, certify: bool) -> None:
     """One 512 x 512 picture with normals, ours and the paper's algorithm, on one thread each."""
     import torch
@@ -177,6 +185,7 @@ def main(arguments=None) -> None:
     )
     parser.add_argument("--certify", action="store_true", help="prove bounds first, for lockstep")
     parser.add_argument("--widths", type=int, nargs="+", help="for evaluation")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="for growth")
     parser.add_argument("--only", choices=("evaluation", "lockstep", "structures", "growth"))
     options = parser.parse_args([] if arguments is None else arguments)
     console, results = Console(), {}
@@ -184,13 +193,14 @@ def main(arguments=None) -> None:
         widths, activations = ((32,), ("relu", "gelu")) if options.quick else (WIDTHS, ACTIVATIONS)
         widths = options.widths or widths
         evaluation(console, results, widths, activations)
+        _plot_widths(results["evaluation"], options.publish)
     if options.only in (None, "lockstep"):
         for path in options.weights:
             against_lockstep(console, results, path, options.certify)
     if options.only in (None, "structures"):
         structures(console, results, options.weights)
     if options.only in (None, "growth"):
-        growth(console, results, options.publish, options.quick)
+        growth(console, results, options.publish, options.quick, options.kinds)
     store(f"tracing_{options.only}" if options.only else "tracing", results)
 
 

@@ -249,6 +249,47 @@ def test_closed_parts_are_free_of_the_surface_and_open_ones_bound_the_gradient(g
     assert (bounds[..., :3] <= seen[is_open]).all() and (seen[is_open] <= bounds[..., 3:]).all()
 
 
+def test_the_field_is_as_near_to_a_linear_function_as_was_proven(gelu_cells):
+    weights, cells = gelu_cells
+    owner, bit = np.nonzero(cells.open_parts)
+    rng = np.random.default_rng(2)
+    some = rng.choice(len(owner), 400, replace=False)
+    place = 4 * np.argwhere(cells.reachable)[owner[some]] + np.stack(np.unravel_index(bit[some], (4,) * 3), 1)
+    centres = (place + 0.5) / 256 - 1.0
+    offsets = rng.uniform(-1.0, 1.0, (400, 60, 3))
+    offsets[:, :20] = np.sign(offsets[:, :20])
+    offsets /= 512
+    field = Field(weights)
+    seen = field.value((centres[:, None] + offsets).reshape(-1, 3)).reshape(400, -1)
+    linear = cells.part_linear[some].astype(np.float64)
+    expected = field.value(centres)[:, None] + np.einsum("nkj,nj->nk", offsets, linear[:, :3])
+    distance = np.abs(seen - expected).max(axis=1)
+    assert (distance <= linear[:, 3]).all()
+    assert (
+        np.median(linear[:, 3]) < 0.1 / 256
+    )  # a tenth of what the field changes by in a part: no loose bound
+
+
+def test_a_network_whose_bounds_are_loose_is_given_up_at_once(tmp_path):
+    weights = random_network(width=32, depth=8, scale=6.0, seed=1, activation="gelu")
+    asked = []
+
+    def bounder(references, first, centres, half, values, radii, bounds, errors):
+        asked.append(len(centres))
+        values[:], radii[:], errors[:] = 0.0, 1e9, 1.0
+        bounds[:, :3], bounds[:, 3:] = -1e9, 1e9
+
+    cells = certified_cells(weights, bounder=bounder)
+    assert not cells.reachable.size and sum(asked) < 5000
+    again = certified_cache.unpack(certified_cache.pack(cells))
+    assert not again.reachable.size
+    tracer = CpuTracer(weights)
+    tracer.adopt(cells)
+    assert (tracer.bound, tracer.provable) == ("sampled", None)
+    assert CpuTracer(weights).provable is None, "as it is on disk now"
+    assert "too loose" in certified_cache.bound_in_use(weights)
+
+
 def test_network_without_a_zero_set_leaves_no_cell():
     empty = from_arrays(
         Architecture(width=4, depth=1), [np.zeros((4, 3)), np.zeros((1, 4))], [np.zeros(4), [0.5]]
