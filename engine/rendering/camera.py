@@ -111,27 +111,13 @@ class PixelCamera:
         )
 
     def _pinhole_rays(self, x: Array, y: Array) -> Rays:
-        ndc = np.empty((len(x), 4), np.float64)
-        ndc[:, 0] = 2.0 * x / self.width - 1.0
-        ndc[:, 1] = 2.0 * y / self.height - 1.0
-        ndc[:, 2], ndc[:, 3] = -1.0, 1.0
-        near = np.einsum("nj,ij->ni", ndc, self._world_from_clip)
-        far = near + 2.0 * self._world_from_clip[:, 2]
-        origins = near[:, :3] / near[:, 3:]
-        # Not far / w - near / w: this also holds for a far plane at infinity (w = 0). Both w have one sign.
-        toward = (far[:, :3] - far[:, 3:] * origins) * np.sign(near[:, 3:])
-        with np.errstate(divide="ignore"):
-            length = np.linalg.norm(toward, axis=1) / np.abs(far[:, 3])
-        directions = normalized(toward)
-        sizes = np.abs(self._w(origins)) * self._pixel
-        growths = np.abs(self._w(origins + directions)) * self._pixel - sizes
-        return Rays(origins, directions, length, sizes, growths)
+        from .pixel_rays import fill_rays  # so that framing a view needs no compiler
 
-    def _w(self, points: Array) -> Array:
-        """Give the clip coordinate w (N,), in which a pixel's size is linear."""
+        ends, numbers = np.empty((2, len(x), 3)), np.empty((3, len(x)))
+        scale, places = np.array([2.0 / self.width, 2.0 / self.height]), np.asarray([x, y], np.float64)
         row = self._clip_from_world[3]
-        w: Array = points @ row[:3] + row[3]
-        return w
+        fill_rays(places[0], places[1], scale, self._world_from_clip, row, self._pixel, ends, numbers)
+        return Rays(ends[0], ends[1], numbers[0], numbers[1], numbers[2])
 
     def view_z(self, points: Array) -> Array:
         """Give the distance (N,) to the camera plane of world points (N, 3), m."""

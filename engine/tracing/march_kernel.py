@@ -1,6 +1,6 @@
 """Sphere tracing of packets: rays share blocks of evaluations, and a finished ray makes room for the next one.
 
-`cell_walk` says where a ray must look at the field; what it sees is used here. A hit is a change of sign. Where the slope
+`cell_walk` and `part_walk` say where a ray must look at the field; what it sees is used here. A hit is a change of sign. Where the slope
 along the ray has bounds of one sign, the crossing is closed in by Newton's method with the secant's slope, kept between
 these bounds, and its own interval [Moore 1966]; elsewhere by the Illinois method. Ray parameters are float64.
 
@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
-from .cell_walk import step_back, walk, way_is_free
+from .cell_walk import walk
 from .network_kernel import PackedNetwork, Scratch, evaluate, make_scratch
 from .packed_grid import PART_SIDE, PackedGrid
+from .part_walk import step_back, way_is_free
 from .ray_state import (
     BRACKET,
     CERTAIN,

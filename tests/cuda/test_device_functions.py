@@ -8,7 +8,7 @@ from engine.cuda.half_error import ACTIVATION_ERROR
 from engine.cuda.network_data import ACTIVATION_CODES
 from engine.network.activations import SLOPES, VALUES
 from engine.network.field import Field
-from engine.tracing import cell_walk, march_kernel, ray_state
+from engine.tracing import march_kernel, part_walk, ray_state
 from engine.tracing.kernel_math import CODES
 from tests.cuda import host_twin, on_device
 from tests.engine.networks import octahedron, random_network
@@ -57,11 +57,11 @@ def test_constants_of_the_march_are_those_of_the_cpu_backend():
     seen = np.zeros(8)
     host_twin.library().march_constants(seen.ctypes.data_as(host_twin.ctypes.c_void_p))
     walk = (
-        cell_walk.SHORTEST_STEP,
-        cell_walk.PATIENCE,
-        cell_walk.NARROW,
-        cell_walk.FLATTEST,
-        cell_walk.CAUTION,
+        part_walk.SHORTEST_STEP,
+        part_walk.PATIENCE,
+        part_walk.NARROW,
+        part_walk.FLATTEST,
+        part_walk.CAUTION,
     )
     assert list(seen) == [ray_state.TOLERANCE, ray_state.NUDGE, *walk, march_kernel.MOST_REFINEMENTS]
 
