@@ -36,6 +36,10 @@ BoolArray = npt.NDArray[np.bool_]
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 BLOCK = 4  # cells a side that share a reference
+SMALL, SMALL_BLOCK = (
+    1024,
+    8,
+)  # pieces of so many a side, of which half are wanted in a block, and near each other
 MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0
@@ -194,7 +198,8 @@ def _bound(
     Cells follow each other along a Z-order curve, so those of one block do.
     """
     count = len(cells)
-    borders = np.flatnonzero((cells[1:] // BLOCK != cells[:-1] // BLOCK).any(axis=1)) + 1
+    block = SMALL_BLOCK if side >= SMALL else BLOCK
+    borders = np.flatnonzero((cells[1:] // block != cells[:-1] // block).any(axis=1)) + 1
     edges = np.concatenate([[0], borders, [count]]).astype(np.int64) if count else np.zeros(1, np.int64)
     centres = _centres(cells, side)
     references = _means(centres, edges)
