@@ -31,6 +31,7 @@ PARTS = PART_SIDE**3  # of a cell
 LOOSE = 2.6  # a bound so many times the steepest gradient seen in the cell is looked into again
 LOOSE_OPEN = 1.3  # where the surface may be: there the march profits by tighter bounds
 MOST_PIECES = 8_000_000  # at once, under 2 GB; where more are loose the bounds stay as they are
+MOST_OPEN = 1_500_000  # parts; a network that leaves more has its cells looked at as a whole
 ROUNDING = 2e-6  # of a part's steepest slope: what a linear function may lose to float32
 CORNERS = np.array([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)])
 
@@ -189,11 +190,14 @@ def _insides(kept: IntArray, parts: Pieces) -> Insides:
     left = np.flatnonzero(is_open.any(axis=1))
     rows = PARTS * left[:, None] + order
     open_parts = parts.undecided[rows]
+    bounds, error = hull(parts.bounds, PARTS)[left], float(parts.error.max(initial=0.0))
+    if int(open_parts.sum()) > MOST_OPEN:
+        return Insides(kept[left], bounds, error)
     chosen = rows[open_parts]
     return Insides(
         kept[left],
-        hull(parts.bounds, PARTS)[left],
-        float(parts.error.max(initial=0.0)),
+        bounds,
+        error,
         open_parts,
         parts.bounds[chosen],
         parts.linear[chosen],
