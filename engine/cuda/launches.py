@@ -45,7 +45,7 @@ class DeviceGrid:
         """Copy the arrays; `half_error` is what steps allow for a value of the matrix unit."""
         self.struct = np.zeros(1, layouts.GRID)
         self._memory = []
-        for name, dtype in (("distance", "u1"), ("cell", "i4"), ("gradient", "f4"), ("value", "f4")):
+        for name, dtype in (("ahead", "u1"), ("cell", "i4"), ("gradient", "f4"), ("value", "f4")):
             array = session.array(np.ascontiguousarray(getattr(grid, name), dtype))
             self._memory.append(array)
             self.struct[name] = array.address

@@ -34,7 +34,7 @@ struct Network {
 };
 
 struct Grid {  // packed_grid.py says what the arrays mean
-    Pointer<const uint8_t> distance;  // (R, R, R)
+    Pointer<const uint8_t> ahead;  // (8, R, R, R): side of the largest empty cube, by octant; 128 more where the field is negative
     Pointer<const int32_t> cell;      // (R, R, R)
     Pointer<const float> gradient;    // (C, 6)
     Pointer<const float> value;       // (C,)

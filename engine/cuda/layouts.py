@@ -40,7 +40,7 @@ NETWORK = _struct(
     ("time", "f4"),
 )
 GRID = _struct(
-    ("distance", POINTER),
+    ("ahead", POINTER),
     ("cell", POINTER),
     ("gradient", POINTER),
     ("value", POINTER),

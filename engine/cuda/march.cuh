@@ -57,6 +57,8 @@ NI int next_in_bracket(RayState& ray)
 // Close the bracket [a, b] with a new value at t, by the Illinois method.
 NI int refine_bracket(RayState& ray, double f)
 {
+    const double rise = fabs(ray.value_b - ray.value_a), way = (ray.b - ray.a) * ray.speed;
+    if (fabs(f) * way <= 0.3 * TOLERANCE * rise && way <= NEARLY_STRAIGHT) return HIT;
     if ((f < 0.0) == (ray.sign < 0.0f)) {
         ray.a = ray.t;
         ray.value_a = f;
@@ -69,8 +71,8 @@ NI int refine_bracket(RayState& ray, double f)
     return next_in_bracket(ray);
 }
 
-// Close in on the one crossing of a cell with a value at t; MISS: the cell has none.
-NI int refine_root(RayState& ray, double f, bool any_hit)
+// Close in on the one crossing of a cell with a value at t; MISS: the cell has none. `size`: of cells, along the ray.
+NI int refine_root(RayState& ray, double f, double size, bool any_hit)
 {
     const double t = ray.t, low = ray.low, high = ray.high;
     if ((f < 0.0) == (ray.sign < 0.0f)) {
@@ -83,18 +85,23 @@ NI int refine_root(RayState& ray, double f, bool any_hit)
     const double one = t - f / low, two = t - f / high;
     const double near = fmin(one, two), far = fmax(one, two);
     if (!ray.certain && near > ray.leave) return MISS;
+    if (far <= ray.leave) ray.certain = 1;  // the slope is steep enough to get there
     if (fmax(near, ray.a) <= fmin(far, ray.b)) {  // it is not where a sampled bound is wrong
         ray.a = fmax(near, ray.a);
         ray.b = fmin(far, ray.b);
     }
-    double steep = 0.5 * (low + high);
-    if (is_finite(ray.last_value) && t != ray.last_t)
+    double steep = 0.5 * (low + high), doubt = 0.5 * (high - low);
+    if (is_finite(ray.last_value) && t != ray.last_t) {
         steep = fmin(fmax((f - ray.last_value) / (t - ray.last_t), low), high);
+        // it is that of the middle between both looks, and changes by all of its range in a cell
+        doubt *= fmin((fabs(t - ray.last_t) + fabs(f / steep)) / size, 1.0);
+    }
     ray.last_t = t;
     ray.last_value = f;
     ray.count += 1;
     const double step = -f / steep;
-    const bool close = fabs(step) * ray.speed <= 0.3 * TOLERANCE || (ray.b - ray.a) * ray.speed <= TOLERANCE ||
+    const double miss = fabs(step) * fmin(doubt / fabs(steep), 1.0);
+    const bool close = miss * ray.speed <= 0.3 * TOLERANCE || (ray.b - ray.a) * ray.speed <= TOLERANCE ||
                        ray.count >= MOST_REFINEMENTS;
     if (!ray.certain && (close || t + step >= ray.leave)) {
         ray.t = ray.leave;
@@ -132,19 +139,19 @@ NI int take(RayState& ray, const Grid& grid, float seen, bool half, bool any_hit
     }
     if (ray.mode == ROOT || (ray.mode == EXIT && !same)) {
         ray.mode = ROOT;
-        const int outcome = refine_root(ray, f, any_hit);
+        const int outcome = refine_root(ray, f, 2.0 / (grid.resolution * ray.speed), any_hit);
         if (outcome != MISS) return outcome;
         t = ray.leave;
         f = no_number();
     } else if (ray.mode == STEP) {
         if (!same && any_hit) return HIT;
-        const bool known = is_finite(ray.value_a);
-        if (known && !way_is_free(ray, f, error, same)) {
+        if (!way_is_free(ray, f, error, same)) {
             step_back(ray);
             return EVALUATE;
         }
         if (!same) {
-            if (!known || (ray.value_a < 0.0) != (ray.sign < 0.0f)) ray.value_a = -f;
+            if (ray.a == t) ray.a = ray.last_t;  // what was thought to be free is not
+            if (!is_finite(ray.value_a) || (ray.value_a < 0.0) != (ray.sign < 0.0f)) ray.value_a = -f;
             ray.b = t;
             ray.value_b = f;
             ray.mode = BRACKET;

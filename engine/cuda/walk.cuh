@@ -1,8 +1,9 @@
 // A ray's way through the cells of a step grid, from one look at the field to the next.
 //
-// The mathematics and every decision are those of engine/tracing/cell_walk.py, which explains them; here a look may also
-// come from the matrix unit, whose error is larger, so each value is kept with the error that it may have.
-// Reference: engine/tracing/cell_walk.py. Test: tests/cuda/test_march.py.
+// The mathematics and every decision are those of engine/tracing/cell_walk.py and part_walk.py, which explain them, with every
+// cell as its one part; here a look may also come from the matrix unit, whose error is larger, so each value is kept with the
+// error that it may have.
+// Reference: engine/tracing/cell_walk.py, part_walk.py. Test: tests/cuda/test_march.py.
 #pragma once
 
 #include "layouts.cuh"
@@ -16,12 +17,17 @@ enum Outcome { EVALUATE, HIT, MISS, LEAVE_CELL };
 #define SHORTEST_STEP 2e-5
 #define PATIENCE 50.0
 #define NARROW 5e-5
+#define NEARLY_STRAIGHT 2e-4
+#define MOST_SLANTED 0.25
 #define FLATTEST 1e-30
+#define ALMOST 0.8
+#define CAUTION_AT_FIRST 0.2
 #define CAUTION 0.05
 #define MOST_REFINEMENTS 40
+#define MOST_AHEAD 127
 
 struct RayState {
-    double t, end, speed, a, b, value_a, value_b, low, high, last_t, last_value, leave, error_a;
+    double t, end, speed, a, b, value_a, value_b, low, high, last_t, last_value, leave, room, error_a;
     double origin[3], direction[3], inverse[3];
     float sign;
     int mode, count, certain;
@@ -34,89 +40,133 @@ NI int cell_of(double x, int resolution)
     return k < 0 ? 0 : k >= resolution ? resolution - 1 : k;
 }
 
-NI double leave_cube(const RayState& ray, double t, const int cell[3], int reach, double size)
+NI int octant_of(const double d[3]) { return (d[0] < 0.0 ? 4 : 0) + (d[1] < 0.0 ? 2 : 0) + (d[2] < 0.0 ? 1 : 0); }
+
+// Ray parameter at which the ray leaves `count` cells a side that begin with a cell.
+NI double leave_cube(const RayState& ray, double t, const int cell[3], int count, double size)
 {
     double nearest = NI_INFINITY;
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
         if (ray.direction[axis] == 0.0) continue;
-        const int line = ray.direction[axis] > 0.0 ? cell[axis] + 1 + reach : cell[axis] - reach;
-        nearest = fmin(nearest, (-1.0 + size * line - ray.origin[axis]) * ray.inverse[axis]);
+        const int border = ray.direction[axis] > 0.0 ? cell[axis] + count : cell[axis] + 1 - count;
+        nearest = fmin(nearest, (size * border - 1.0 - ray.origin[axis]) * ray.inverse[axis]);
     }
     return fmax(nearest, t);
 }
 
-// Bounds on the field at a place in a cell.
-NI void span_at(const Grid& grid, int row, const double offset[3], double& low, double& high)
-{
-    const float* gradient = grid.gradient.get() + 6 * (int64_t)row;
-    low = high = grid.value.get()[row];
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        const double one = offset[axis] * gradient[axis], two = offset[axis] * gradient[axis + 3];
-        low += fmin(one, two);
-        high += fmax(one, two);
-    }
-    low -= 2.0 * grid.error;  // twice: the value at the centre is off by as much as one at the place
-    high += 2.0 * grid.error;
-}
-
 NI double shortest_step(const RayState& ray) { return SHORTEST_STEP * (1.0 + ray.count / PATIENCE) / ray.speed; }
 
-// Look where the way is expected to prove free, seen from both its ends.
-NI int step_in_cell(RayState& ray, double t, double leave, double f, double error, double low, double high)
+// The ray came by a crossing at a border, or by one that the grid denies: at t the sign is another.
+NI int crossed_before(RayState& ray, double t, bool any_hit)
 {
+    ray.b = t;
+    ray.value_a = ray.value_b = no_number();
+    ray.t = 0.5 * (ray.a + t);
+    ray.mode = BRACKET;
+    ray.count = 0;
+    return any_hit ? HIT : EVALUATE;
+}
+
+// A linear function in a cell along the ray, and how far the field and its slope may be from it.
+struct Linear {
+    double here, there, slope, spread, swing_in, swing_out, steep;
+};
+
+NI Linear linear_in(const RayState& ray, const Grid& grid, int row, const int cell[3], double size, double t, double leave)
+{
+    const float* gradient = grid.gradient.get() + 6 * (int64_t)row;
+    Linear line = {grid.value.get()[row], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+#pragma unroll
+    for (int axis = 0; axis < 3; ++axis) {
+        const double centre = size * (cell[axis] + 0.5) - 1.0, toward = ray.direction[axis];
+        const double offset = ray.origin[axis] + t * toward - centre;
+        const double low = gradient[axis], high = gradient[axis + 3];
+        const double middle = 0.5 * (low + high), other = 0.5 * (high - low);
+        line.here += middle * offset;
+        line.slope += middle * toward;
+        line.spread += other * fabs(toward);
+        line.swing_in += other * fabs(offset);
+        line.swing_out += other * fabs(offset + (leave - t) * toward);
+        line.steep += middle * middle;
+    }
+    line.steep = sqrt(line.steep);
+    line.there = line.here + (leave - t) * line.slope;
+    line.swing_in += 2.0 * grid.error;  // twice: the value at the centre is off by as much as one at the place
+    line.swing_out += 2.0 * grid.error;
+    return line;
+}
+
+// Look where the way is expected to prove free, seen from both its ends. `line` is of the field's size.
+NI int step_in_cell(RayState& ray, const Linear& line, double t, double leave, double f, double error)
+{
+    const double inward = line.spread - line.slope, outward = fmax(line.spread + line.slope, FLATTEST);
+    const double slanted = fabs(line.slope) / fmax(ray.speed * line.steep, FLATTEST);
+    ray.room = NARROW / (ray.speed * fmin(fmax(slanted, MOST_SLANTED), 1.0));
     ray.mode = STEP;
     ray.last_value = no_number();
+    ray.low = inward;
+    ray.high = outward;
+    ray.leave = leave;
+    ray.last_t = t;
     if (!is_finite(f)) {
-        ray.t = t;
+        double begin = t;
+        const double low_in = line.here - line.swing_in, low_out = line.there - line.swing_out;
+        if (low_in > 0.0) begin = t + (leave - t) * low_in / (low_in - low_out);
+        ray.a = begin;
         ray.value_a = no_number();
+        double place = begin + (leave - begin) * inward / (inward + outward);
+        if (line.here + (place - t) * line.slope <= (place - begin) * outward) {
+            const double gap = line.here + (begin - t) * line.slope;
+            place = fmin(begin + fmax((1.0 - CAUTION_AT_FIRST) * gap, 0.0) / (outward - line.slope), leave);
+        }
+        ray.t = place;
         return EVALUATE;
     }
-    const double inward = ray.sign > 0.0f ? -low : high;
-    const double outward = fmax(ray.sign > 0.0f ? high : -low, FLATTEST);
     const double size = fmax(fabs(f) - error, 0.0), safe = size / inward;
     if (t + safe >= leave) return LEAVE_CELL;
-    double growth = 0.5 * (outward - inward);
+    double growth = line.slope;
     if (is_finite(ray.value_a) && t > ray.a) growth = (fabs(f) - fabs(ray.value_a)) / (t - ray.a);
     growth = fmin(fmax(growth - CAUTION * (inward + outward), -inward), 0.9 * outward);
     ray.a = t;
     ray.value_a = f;
     ray.error_a = error;
-    ray.low = inward;
-    ray.high = outward;
-    ray.leave = leave;
     ray.count += 1;
     const double shortest = shortest_step(ray);
     double ahead;
-    if (growth < 0.0 && fabs(f) <= -growth * 0.5 * NARROW / ray.speed)
-        ahead = -2.0 * fabs(f) / growth;  // beyond the crossing, but not far
+    if (growth < 0.0 && fabs(f) <= -growth * (safe + ALMOST * ray.room))
+        ahead = safe + ray.room;  // beyond the crossing, but not far
     else
         ahead = size * (1.0 / inward + 1.0 / outward) / (1.0 - growth / outward);
     ray.t = fmin(t + fmax(fmax(ahead, safe), shortest), fmax(leave, t + shortest));
     return ray.t <= ray.end ? EVALUATE : MISS;
 }
 
-// What to do in a cell in which the ray may cross the surface.
-NI int look_inside(RayState& ray, const Grid& grid, int row, double t, double leave, double f, double error,
-                   const double span_in[2], const double span_out[2], bool any_hit)
+// What to do in a cell that the surface may reach, between t and `leave`.
+NI int through_cell(RayState& ray, Linear line, double t, double leave, double f, double error, bool any_hit)
 {
-    const float* gradient = grid.gradient.get() + 6 * (int64_t)row;
-    double low = 0.0, high = 0.0;
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        const double one = ray.direction[axis] * gradient[axis], two = ray.direction[axis] * gradient[axis + 3];
-        low += fmin(one, two);
-        high += fmax(one, two);
+    const float known = line.here > line.swing_in && line.there > line.swing_out     ? 1.0f
+                        : line.here < -line.swing_in && line.there < -line.swing_out ? -1.0f
+                                                                                     : 0.0f;
+    if (known != 0.0f) {
+        if (ray.sign == 0.0f) ray.sign = known;
+        return ray.sign == known ? LEAVE_CELL : crossed_before(ray, t, any_hit);
     }
-    const bool away = ray.sign > 0.0f ? low >= 0.0 : high <= 0.0;
-    if (away) return LEAVE_CELL;
-    const bool towards = ray.sign > 0.0f ? high < 0.0 : low > 0.0;
-    const float after = span_out[0] > 0.0 ? 1.0f : span_out[1] < 0.0 ? -1.0f : 0.0f;
-    const bool certain = after == -ray.sign;
+    if (ray.sign == 0.0f) {
+        ray.t = t;
+        ray.mode = FIRST;
+        return EVALUATE;
+    }
+    const double low = line.slope - line.spread, high = line.slope + line.spread;
+    const double here = is_finite(f) ? f : line.here, slope = line.slope;
+    line.here *= ray.sign;  // from here on of the field's size
+    line.there *= ray.sign;
+    line.slope *= ray.sign;
+    if (line.slope >= line.spread) return LEAVE_CELL;  // away from the surface
+    const bool certain = line.there < -line.swing_out;
     if (certain && any_hit) return HIT;
-    if (!towards) return step_in_cell(ray, t, leave, f, error, low, high);
-    if (after == ray.sign) return LEAVE_CELL;
+    if (line.slope >= -line.spread) return step_in_cell(ray, line, t, leave, f, error);
+    if (line.there > line.swing_out) return LEAVE_CELL;  // the slope has one sign, and the field the same one as before
     ray.a = t;
     ray.b = ray.leave = leave;
     ray.certain = certain;
@@ -124,8 +174,7 @@ NI int look_inside(RayState& ray, const Grid& grid, int row, double t, double le
     ray.high = high;
     ray.last_value = no_number();
     ray.count = 0;
-    const double here = is_finite(f) ? f : 0.5 * (span_in[0] + span_in[1]);
-    const double place = t - here / (0.5 * (low + high));
+    const double place = t - here / slope;
     if (place < leave) {
         ray.t = fmax(place, t);
         ray.mode = ROOT;
@@ -143,77 +192,61 @@ NI int look_inside(RayState& ray, const Grid& grid, int row, double t, double le
 NI_CALL int walk(RayState& ray, const Grid& grid, double t, double f, double error, bool any_hit)
 {
     const int resolution = grid.resolution;
+    const int64_t octant = octant_of(ray.direction);
     const double size = 2.0 / resolution, nudge = NUDGE / ray.speed;
     while (t <= ray.end) {
-        double place[3];
         int cell[3];
 #pragma unroll
-        for (int axis = 0; axis < 3; ++axis) {
-            place[axis] = ray.origin[axis] + t * ray.direction[axis];
-            cell[axis] = cell_of(place[axis], resolution);
-        }
+        for (int axis = 0; axis < 3; ++axis)
+            cell[axis] = cell_of(ray.origin[axis] + t * ray.direction[axis], resolution);
         const int64_t index = ((int64_t)cell[0] * resolution + cell[1]) * resolution + cell[2];
-        const int reach = grid.distance.get()[index];
+        const int ahead = grid.ahead.get()[octant * resolution * resolution * resolution + index];
+        const int reach = ahead & MOST_AHEAD;
         if (reach > 0) {
-            t = leave_cube(ray, t, cell, reach - 1, size) + nudge;
-            f = no_number();
-            continue;
-        }
-        const int row = grid.cell.get()[index];
-        const double leave = fmin(leave_cube(ray, t, cell, 0, size), ray.end);
-        double offset_in[3], offset_out[3], span_in[2], span_out[2];
-#pragma unroll
-        for (int axis = 0; axis < 3; ++axis) {
-            const double centre = size * (cell[axis] + 0.5) - 1.0;
-            offset_in[axis] = place[axis] - centre;
-            offset_out[axis] = ray.origin[axis] + leave * ray.direction[axis] - centre;
-        }
-        span_at(grid, row, offset_in, span_in[0], span_in[1]);
-        span_at(grid, row, offset_out, span_out[0], span_out[1]);
-        const float known = span_in[0] > 0.0 && span_out[0] > 0.0   ? 1.0f
-                            : span_in[1] < 0.0 && span_out[1] < 0.0 ? -1.0f
-                                                                    : 0.0f;
-        if (known == 0.0f) {
-            if (ray.sign == 0.0f) {
-                ray.t = t;
-                ray.mode = FIRST;
-                return EVALUATE;
-            }
-            const int outcome = look_inside(ray, grid, row, t, leave, f, error, span_in, span_out, any_hit);
+            const float sign = ahead > MOST_AHEAD ? -1.0f : 1.0f;
+            if (ray.sign == 0.0f)
+                ray.sign = sign;
+            else if (ray.sign != sign)
+                return crossed_before(ray, t, any_hit);
+            t = leave_cube(ray, t, cell, reach, size);
+            ray.a = t;
+        } else {
+            const double border = leave_cube(ray, t, cell, 1, size), leave = fmin(border, ray.end);
+            const Linear line = linear_in(ray, grid, grid.cell.get()[index], cell, size, t, leave);
+            const int outcome = through_cell(ray, line, t, leave, f, error, any_hit);
             if (outcome != LEAVE_CELL) return outcome;
-        } else if (ray.sign == 0.0f) {
-            ray.sign = known;
-        } else if (ray.sign != known) {  // the ray came by a crossing at the border, or by one that the grid denies
-            ray.b = t;
-            ray.value_a = ray.sign;
-            ray.value_b = known;
-            ray.t = 0.5 * (ray.a + t);
-            ray.mode = BRACKET;
-            ray.count = 0;
-            return any_hit ? HIT : EVALUATE;
+            ray.a = leave;
+            t = border;
         }
-        ray.a = leave;
         ray.value_a = no_number();
-        t = leave + nudge;
+        t += nudge;
         f = no_number();
     }
     return MISS;
 }
 
+// How far the way from a is free for what is seen there.
+NI double free_from_a(const RayState& ray)
+{
+    return is_finite(ray.value_a) ? fmax(fabs(ray.value_a) - ray.error_a, 0.0) / ray.low : 0.0;
+}
+
 // Whether the way from a to t, where the field is f, has no crossing but the one that the signs show.
 NI bool way_is_free(const RayState& ray, double f, double error, bool same)
 {
-    const double ahead = fmax(fabs(ray.value_a) - ray.error_a, 0.0) / ray.low;
-    const double way = ray.t - ray.a;
+    const double ahead = free_from_a(ray), way = ray.t - ray.a;
     if (way <= fmax(ahead, 1.01 * shortest_step(ray))) return true;
     const double size = fmax(fabs(f) - error, 0.0);
     if (same) return way <= ahead + size / ray.high;
-    return way - ahead - size / ray.low <= NARROW / ray.speed;
+    return way - ahead - size / ray.low <= 1.001 * ray.room;
 }
 
-// Look at the end of the part of the way to t that is free for sure.
+// Look at the end of the part of the way to t that is free for sure; at a itself where nothing is known there.
 NI void step_back(RayState& ray)
 {
-    const double safe = fmax(fabs(ray.value_a) - ray.error_a, 0.0) / ray.low;
-    ray.t = fmin(ray.a + fmax(safe, shortest_step(ray)), ray.end);
+    if (!is_finite(ray.value_a)) {
+        ray.t = ray.a;
+        return;
+    }
+    ray.t = fmin(ray.a + fmax(free_from_a(ray), shortest_step(ray)), ray.end);
 }

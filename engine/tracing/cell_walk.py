@@ -73,7 +73,7 @@ def walk(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any
             if state[SIGN] == 0.0:
                 state[SIGN] = sign
             elif state[SIGN] != sign:
-                return crossed_before(state, t, sign, any_hit)
+                return crossed_before(state, t, any_hit)
             leave = min(
                 _far_side(x, u, inverse[0], i, reach, size),
                 _far_side(y, v, inverse[1], j, reach, size),

@@ -23,7 +23,7 @@ from ..cuda.half_error import allowance
 from ..cuda.session import CudaSession
 from ..network.field import Field
 from ..protocol.weights import NeuralWeights
-from .packed_grid import PackedGrid, with_values
+from .packed_grid import PackedGrid, with_ahead, with_values
 from .step_grid import RESOLUTION
 from .stepped import SteppedTracer
 
@@ -68,7 +68,7 @@ class CudaTracer(SteppedTracer):
         )
 
     def _use(self, bound: str, grid: PackedGrid) -> None:
-        grid = with_values(grid, self.value_parallel)
+        grid = with_ahead(with_values(grid, self.value_parallel), self.value_parallel)
         half_error = allowance(self._weights, grid, self._time) if self._use_half else 0.0
         with self._session.lock:
             self._on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)

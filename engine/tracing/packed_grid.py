@@ -108,14 +108,18 @@ def with_values(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> 
     return grid._replace(value=values)
 
 
-def for_march(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> PackedGrid:
-    """Give a grid `with_values` as the march on the CPU reads it: with parts, their values, and the way ahead."""
+def with_ahead(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> PackedGrid:
+    """Give the grid with the way ahead through empty cells."""
     from .empty_cubes import cubes_ahead, signs_of_empty
 
-    negative = signs_of_empty(grid.distance, value).astype(np.uint8)
     ahead = cubes_ahead(grid.distance == 0)
-    ahead |= negative << np.uint8(7)
-    grid = grid._replace(ahead=ahead)
+    ahead |= signs_of_empty(grid.distance, value).astype(np.uint8) << np.uint8(7)
+    return grid._replace(ahead=ahead)
+
+
+def for_march(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> PackedGrid:
+    """Give a grid `with_values` as the CPU's march reads it: with parts, their values, and the way ahead."""
+    grid = with_ahead(grid, value)
     if grid.part.shape[1] == 1:
         return whole_cells(grid)
     where = np.nonzero(grid.cell >= 0)

@@ -60,9 +60,9 @@ LEFT = -1  # a part is left without a look
 
 
 @inlined
-def crossed_before(state: Any, t: float, sign: float, any_hit: bool) -> int:
+def crossed_before(state: Any, t: float, any_hit: bool) -> int:
     """Use that the sign is another at t: the ray came by a crossing at a border, or by one that the grid denies."""
-    state[B], state[VALUE_A], state[VALUE_B] = t, state[SIGN], sign
+    state[B], state[VALUE_A], state[VALUE_B] = t, np.nan, np.nan  # halved until both were looked at
     state[T], state[MODE], state[COUNT] = 0.5 * (state[A] + t), BRACKET, 0.0
     return HIT if any_hit else EVALUATE
 
@@ -87,7 +87,7 @@ def through_part(
     if known != 0.0:
         if state[SIGN] == 0.0:
             state[SIGN] = known
-        return LEFT if state[SIGN] == known else crossed_before(state, t, known, any_hit)
+        return LEFT if state[SIGN] == known else crossed_before(state, t, any_hit)
     sign = state[SIGN]
     if sign == 0.0:
         state[T], state[MODE] = t, FIRST

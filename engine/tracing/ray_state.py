@@ -16,7 +16,7 @@ NUM_COLUMNS = 18
     MODE,  # why the field is looked at
     A,  # the field still has the sign SIGN here; the near end of a bracket
     B,  # the far end of a bracket, or the cell's exit
-    VALUE_A,
+    VALUE_A,  # nan: not looked at
     VALUE_B,
     CERTAIN,  # 1: the field has the other sign at B
     LOW,  # bounds on the slope along the ray in the cell

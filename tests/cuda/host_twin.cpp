@@ -114,7 +114,9 @@ extern "C" float activation_slope(int code, float z) { return slope(code, z); }
 
 extern "C" void march_constants(double* out)
 {
-    const double constants[] = {TOLERANCE, NUDGE, SHORTEST_STEP, PATIENCE, NARROW, FLATTEST, CAUTION, MOST_REFINEMENTS};
+    const double constants[] = {TOLERANCE,    NUDGE,    SHORTEST_STEP, PATIENCE,         NARROW,  NEARLY_STRAIGHT,
+                                MOST_SLANTED, FLATTEST, ALMOST,        CAUTION_AT_FIRST, CAUTION, MOST_REFINEMENTS,
+                                MOST_AHEAD};
     memcpy(out, constants, sizeof constants);
 }
 #include "layout_table.inc"
