@@ -48,6 +48,7 @@ def trained(activation="relu"):
     import trimesh
 
     from engine.fitting.fit import FitOptions, fit
+    from engine.fitting.hard_samples import HardOptions
     from engine.ground_truth.mesh import Mesh, check_mesh, to_unit
     from engine.ground_truth.sign_doctor import examine
     from engine.network.parameters import split_parameters
@@ -64,6 +65,7 @@ def trained(activation="relu"):
         num_steps=300,
         batch_size=4096,
         num_samples=1 << 17,
+        hard=HardOptions(share=0.0),  # so short a run has first to find the surface
     )
     parameters = fit(examine(to_unit(mesh), None).truth, options, lambda state: None)
     weights, biases = split_parameters(parameters, options.architecture)

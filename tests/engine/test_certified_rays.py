@@ -49,6 +49,7 @@ def fitted(name):
     import trimesh
 
     from engine.fitting.fit import FitOptions, fit
+    from engine.fitting.hard_samples import HardOptions
     from engine.ground_truth.mesh import Mesh, check_mesh, to_unit
     from engine.ground_truth.sign_doctor import examine
     from engine.network.parameters import split_parameters
@@ -61,6 +62,7 @@ def fitted(name):
         num_steps=150,
         batch_size=2048,
         num_samples=1 << 15,
+        hard=HardOptions(share=0.0),  # so short a run has first to find the surface
     )
     parameters = fit(examine(to_unit(mesh), None).truth, options, lambda state: None)
     return from_arrays(options.architecture, *split_parameters(parameters, options.architecture))
