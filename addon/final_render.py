@@ -42,9 +42,8 @@ class _Final:
 
     engine: EngineSession | None = None
     num_requests = 0
-    device: Literal["auto", "cpu"] = (
-        "auto"  # of the present job: once the GPU has failed, the rest is the CPU's
-    )
+    # of the present job: once the GPU has failed, the rest is the CPU's
+    device: Literal["auto", "cpu"] = "auto"
     failed_in_background = False
 
 

@@ -36,10 +36,8 @@ BoolArray = npt.NDArray[np.bool_]
 RESOLUTION = 128  # cells a side
 FIRST_RESOLUTION = 64
 BLOCK = 4  # cells a side that share a reference
-SMALL, SMALL_BLOCK = (
-    1024,
-    8,
-)  # pieces of so many a side, of which half are wanted in a block, and near each other
+SMALL = 1024  # a side: of such pieces half are wanted in a block, and near each other,
+SMALL_BLOCK = 8  # so more of them share a reference
 MOST_HALVED = 300_000  # cells; networks that leave more are no distance fields, and take memory
 NUM_COMPARED = 2000  # places at which float32 and float64 are compared
 ERROR_MARGIN = 4.0

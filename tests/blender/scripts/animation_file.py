@@ -25,9 +25,8 @@ def main(inside):
     bpy.ops.wm.save_as_mainfile(filepath=str(blend))
     if inside.arguments["module"]:
         bpy.ops.render.render(animation=True)
-    for frame in (
-        [] if inside.arguments.get("only_animation") else range(FRAMES, 0, -1)
-    ):  # the other way round, so that nothing is left over from the frame before
+    # the other way round, so that nothing is left over from the frame before
+    for frame in range(FRAMES, 0, -1) if not inside.arguments.get("only_animation") else ():
         scene.frame_set(frame)
         scene.render.filepath = str(inside.folder / f"still_{frame:04d}.exr")
         bpy.ops.render.render(write_still=True)

@@ -108,7 +108,7 @@ def read_anew(inside, scene):
     texture.image, texture.projection = image, "FLAT"
     exporter = SceneExporter(SessionFolder())
     seen = []
-    for change in (lambda: None, lambda: scene.objects[0].location, lambda: written_and_reloaded(image)):
+    for change in (lambda: None, lambda: None, lambda: written_and_reloaded(image)):
         change()
         graph = bpy.context.evaluated_depsgraph_get()
         exporter.forget_updated(graph)
