@@ -97,10 +97,10 @@ def main(inside):
         np.save(inside.folder / f"{name}.npy", cycles_lights.render(scene, inside.folder / name))
         (inside.folder / f"{name}.json").write_text(json.dumps(cycles_lights.export(scene, inside.folder)))
         said[name] = new_approximations(bpy.context.evaluated_depsgraph_get())
-    return {"said": said, "beyond": beyond(scene), "fresh": read_anew(inside, scene)}
+    return {"said": said, "beyond": beyond(scene), "fresh": read_anew(inside)}
 
 
-def read_anew(inside, scene):
+def read_anew(inside):
     """Give whether an export after an image's file was read again has another picture, and one in between has not."""
     image = picture("file", inside.folder)
     material = bpy.data.materials[0]
