@@ -45,6 +45,7 @@ class HardSamples:
         self._interval = num_steps // (options.num_searches + 1) if options.share > 0.0 else 0
         self._rng = np.random.default_rng([seed, 3 << 20])
         self._found: FloatArray = np.zeros((0, 5), np.float32)
+        self._far: list[FloatArray] = []  # of each chunk
 
     def due(self, step: int) -> bool:
         """Whether to look again before this step."""
@@ -59,18 +60,19 @@ class HardSamples:
         """Look for what is hard.
 
         Args:
-            chunks: Samples (N, inputs + 2) to look through.
+            chunks: Samples (N, inputs + 2) to look through; those of the last call, and others after them.
             errors_of: Gives |f - d| (N,) of samples.
             distances_of: Gives exact distances (N,) of points (N, 3), with bounds (N,) of their size; without it there
                 are no new samples.
         """
         options = self._options
-        far = np.concatenate([chunk[np.abs(chunk[:, -2]) > options.farther_than] for chunk in chunks])
-        errors = errors_of(far)
-        hard = int((errors > options.least_error).sum())
-        kept = hard if hard <= options.fewest else max(options.fewest, hard // 4)
-        worst = np.argsort(-errors, kind="stable")[:kept]
-        found = far[worst]
+        for chunk in chunks[len(self._far) :]:
+            self._far.append(chunk[np.abs(chunk[:, -2]) > options.farther_than])
+        errors = np.concatenate([errors_of(far) for far in self._far])
+        hard = np.flatnonzero(errors > options.least_error)
+        kept = len(hard) if len(hard) <= options.fewest else max(options.fewest, len(hard) // 4)
+        worst = hard[np.argsort(-errors[hard], kind="stable")[:kept]]
+        found = _rows(self._far, worst)
         if distances_of is not None:
             found = self._with_copies(found[: max(1, len(found) // (1 + options.copies))], distances_of)
         self._found = found[self._rng.permutation(len(found))]
@@ -102,3 +104,14 @@ class HardSamples:
         """Go on from a `state`."""
         self._rng.bit_generator.state = facts
         self._found = found
+
+
+def _rows(arrays: list[FloatArray], numbers: npt.NDArray[np.intp]) -> FloatArray:
+    """Give some rows (M, K) of arrays (N, K), numbered from the first one's first on."""
+    ends = np.cumsum([len(array) for array in arrays])
+    owners = np.searchsorted(ends, numbers, side="right")
+    found = np.empty((len(numbers), arrays[0].shape[1]), np.float32)
+    for k in np.unique(owners):
+        mine = owners == k
+        found[mine] = arrays[k][numbers[mine] - (ends[k] - len(arrays[k]))]
+    return found
