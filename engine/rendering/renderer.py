@@ -20,6 +20,7 @@ from .device_pictures import DevicePicture, device_picture
 from .device_planes import DevicePlanes
 from .noise import NoiseWatch
 from .panorama import make_camera
+from .pixel_order import pixel_order
 from .sample_patterns import disk, pixel_offset, sample_2d
 from .scene import PreparedScene, SceneCache, prepare_scene
 from .shading import ambient_share, shade
@@ -219,7 +220,8 @@ class _Frame:
     def draw(self, tile: tuple[int, int, int, int], sample: int) -> None:
         """Add one sample to each pixel of a tile."""
         x0, y0, x1, y1 = tile
-        x, y = (a.ravel() for a in np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)))
+        column, row = pixel_order(x1 - x0, y1 - y0)
+        x, y = x0 + column, y0 + row
         left, bottom = self.request.window[:2]
         if self._noise is not None:
             going_on = np.flatnonzero(self._noise.active[y - bottom, x - left])
@@ -255,8 +257,7 @@ class _Frame:
             self.planes["ambient_occlusion"][row[hit], column[hit]] += share[:, None]
         if sample == 0:
             met = sharp if self.camera.has_lens else surfaces
-            window = (slice(y0 - bottom, y1 - bottom), slice(x0 - left, x1 - left))
-            fill_planes({n: p[window] for n, p in self.planes.items()}, self.prepared, self.camera, met)
+            fill_planes(self.planes, (row, column), self.prepared, self.camera, met)
 
     def picture(self, samples: int) -> Picture:
         """Give a copy of the picture so far."""

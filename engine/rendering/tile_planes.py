@@ -24,17 +24,18 @@ def background_planes(names: tuple[PlaneName, ...], height: int, width: int) -> 
 
 
 def fill_planes(
-    windows: dict[PlaneName, Array],
+    planes: dict[PlaneName, Array],
+    pixels: tuple[Array, Array],
     scene: PreparedScene,
     camera: PixelCamera | PanoramaCamera,
     surfaces: Surfaces,
 ) -> None:
-    """Write what surfaces are into views (h, w, channels) of the planes, whose pixels the rays are in row order."""
-    for name, window in windows.items():
+    """Write what surfaces are into planes (h, w, channels), at the rows and columns (N,) of the rays' pixels."""
+    row, column = (numbers[surfaces.rays] for numbers in pixels)
+    for name, plane in planes.items():
         if name not in MEANS:
             values = _values(name, scene, camera, surfaces)
-            pixel = np.unravel_index(surfaces.rays, window.shape[:2])
-            window[pixel] = values.reshape(len(surfaces.rays), window.shape[2])
+            plane[row, column] = values.reshape(len(surfaces.rays), plane.shape[2])
 
 
 def _values(

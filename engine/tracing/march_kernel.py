@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 
+from .beams import start_beams
 from .cell_walk import walk
 from .network_kernel import PackedNetwork, Scratch, evaluate, make_scratch
 from .packed_grid import PART_SIDE, PackedGrid
@@ -59,6 +60,14 @@ NEARLY_STRAIGHT = 2e-4  # unit space: over such a way the field is as good as li
 PACKET = 64  # rays that share evaluations
 
 
+class _Rays(NamedTuple):
+    origins: np.ndarray  # (N, 3) float64
+    directions: np.ndarray  # (N, 3) float64
+    starts: np.ndarray  # (N,) float64
+    signs: np.ndarray  # (N,) float64: of the field there, 0 not known
+    ends: np.ndarray  # (N,) float64
+
+
 class _Lanes(NamedTuple):
     ray: np.ndarray  # (PACKET,) int64
     state: np.ndarray  # (PACKET, NUM_COLUMNS) float64
@@ -66,8 +75,10 @@ class _Lanes(NamedTuple):
 
 
 @inlined
-def _enter(state: Any, inverse: Any, origin: Any, direction: Any, low: float, high: float) -> int:
-    """Make a lane's row for a new ray; WALK, or MISS where it passes the domain by."""
+def _enter(
+    state: Any, inverse: Any, origin: Any, direction: Any, low: float, high: float, sign: float
+) -> int:
+    """Make a lane's row for a new ray; WALK, or MISS where it passes the domain by. `sign`: the field's at `low`, if known."""
     length = np.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
     if not (length > 0.0 and length < np.inf):
         return MISS
@@ -82,7 +93,7 @@ def _enter(state: Any, inverse: Any, origin: Any, direction: Any, low: float, hi
         low, high = max(low, min(one, two)), min(high, max(one, two))
     if not low <= high:
         return MISS
-    state[END], state[SPEED], state[SIGN], state[COUNT], state[A] = high, length, 0.0, 0.0, low
+    state[END], state[SPEED], state[SIGN], state[COUNT], state[A] = high, length, sign, 0.0, low
     state[VALUE_A] = np.nan
     state[T], state[VALUE_T] = low, np.nan
     return WALK
@@ -222,19 +233,18 @@ def march(
     points, values = np.zeros((PACKET, 3), np.float32), np.zeros(PACKET, np.float32)
     lanes = _Lanes(np.zeros(PACKET, np.int64), np.zeros((PACKET, NUM_COLUMNS)), np.zeros((PACKET, 3)))
     t_hit[:] = np.inf
-    return _march(
-        network, grid, origins, directions, t_min, t_max, any_hit, t_hit, scratch, points, values, lanes
-    )
+    starts, signs = t_min.copy(), np.zeros(origins.shape[0])
+    if not any_hit:  # rays to a light begin at the surface
+        start_beams(grid, origins, directions, t_min, t_max, starts, signs, np.zeros((4, 3)))
+    rays = _Rays(origins, directions, starts, signs, t_max)
+    return _march(network, grid, rays, any_hit, t_hit, scratch, points, values, lanes)
 
 
 @uncounted
 def _march(
     network: PackedNetwork,
     grid: PackedGrid,
-    origins: Any,
-    directions: Any,
-    t_min: Any,
-    t_max: Any,
+    rays: _Rays,
     any_hit: bool,
     t_hit: Any,
     scratch: Scratch,
@@ -243,6 +253,7 @@ def _march(
     lanes: _Lanes,
 ) -> int:
     """`march` with its buffers; no reference to an array is counted here."""
+    origins, directions = rays.origins, rays.directions
     num_rays, upcoming, active, evaluations = origins.shape[0], 0, 0, 0
     parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
     size = 2.0 / (parts * grid.distance.shape[0])
@@ -270,7 +281,9 @@ def _march(
                     break
                 r = upcoming
                 upcoming += 1
-                outcome = _enter(state, inverse, origins[r], directions[r], t_min[r], t_max[r])
+                outcome = _enter(
+                    state, inverse, origins[r], directions[r], rays.starts[r], rays.ends[r], rays.signs[r]
+                )
             if outcome == EVALUATE:
                 lanes.ray[active] = r
                 if active != lane:

@@ -29,6 +29,7 @@ from engine.protocol.weights import NeuralWeights  # noqa: E402
 from engine.rendering import renderer  # noqa: E402
 from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E402
 from engine.rendering.neural_geometry import NeuralInstance  # noqa: E402
+from engine.rendering.pixel_order import pixel_order  # noqa: E402
 from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture  # noqa: E402
 from engine.tracing.cpu import CpuTracer  # noqa: E402
 from engine.tracing.packed_grid import for_march, whole_cells, with_values  # noqa: E402
@@ -61,7 +62,8 @@ def looks(instance, rays) -> int:
 def structures(console, results, paths) -> None:
     """Evaluations a ray by the structure that steps rely on, and what it takes of memory."""
     pixels = PixelCamera(camera(512, 512), 512, 512)
-    x, y = (a.ravel() for a in np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5))
+    column, row = pixel_order(512, 512)
+    x, y = column + 0.5, row + 0.5
     rays = pixels.rays(x, y)
     table = Table(
         "network", "steps by", "evaluations a ray", "MB", title="512 x 512, the whole picture's rays"

@@ -19,6 +19,7 @@ from rich.table import Table  # noqa: E402
 from engine.protocol.weights import NeuralWeights  # noqa: E402
 from engine.rendering.camera import PixelCamera  # noqa: E402
 from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance  # noqa: E402
+from engine.rendering.pixel_order import pixel_order  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
 from tests.benchmarks._growth import KINDS, WEIGHTS, camera, growth, looks, structures  # noqa: E402
@@ -124,7 +125,8 @@ def against_lockstep(console, results, path: Path, certify: bool) -> None:
     instance = NeuralInstance.place(tracer, np.eye(4), weights.bounds_unit)
     geometry = NeuralGeometry((instance,))
     pixels = PixelCamera(camera(SIDE, SIDE), SIDE, SIDE)
-    x, y = (a.ravel() for a in np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5))
+    column, row = pixel_order(SIDE, SIDE)
+    x, y = column + 0.5, row + 0.5
     rays = pixels.rays(x, y)
     ends = np.full(len(rays), np.inf)
 
