@@ -148,9 +148,21 @@ def look_inside(look: Look, seen: Seen, cells: IntArray, side: int, linear: bool
         worst = np.flatnonzero(_loose(finer, np.repeat(steepest[loose], 8)))
         log.debug("%d of %d pieces of %d^3 are loose", len(worst), len(rows), 4 * side)
         if 0 < 8 * len(worst) <= MOST_PIECES:
-            finest = _pieces(look, halves(smaller[rows[worst]]), 8 * side, linear)
+            smallest = halves(smaller[rows[worst]])
+            finest = _pieces(look, smallest, 8 * side, linear)
+            _look_again(look, finest, smallest, np.repeat(steepest[loose[worst // 8]], 8), 8 * side, linear)
             parts.tighten(rows[worst], finest, 1.0 / (8 * side))
     return _insides(kept, parts)
+
+
+def _look_again(
+    look: Look, found: Pieces, pieces: IntArray, steepest: FloatArray, side: int, linear: bool
+) -> None:
+    """Halve the few pieces (N, 3) whose gradient is bounded loosely even now."""
+    loose = np.flatnonzero(~(_steepness(found.bounds) <= LOOSE * steepest))
+    log.debug("%d of %d pieces of %d^3 are loose", len(loose), len(pieces), side)
+    if 0 < 8 * len(loose) <= MOST_PIECES:
+        found.tighten(loose, _pieces(look, halves(pieces[loose]), 2 * side, linear), 1.0 / (2 * side))
 
 
 def _pieces(look: Look, pieces: IntArray, side: int, linear: bool) -> Pieces:
