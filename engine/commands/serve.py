@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from pathlib import Path
 
 import click
@@ -34,7 +35,9 @@ def command(session: Path) -> None:
     stream = MessageStream.from_stdio()
     stream.handshake()
     stream.exit_at_end_of_input(keep_messages=True)  # also while it still imports
-    if not is_compiled("tracing"):
+    if is_compiled("tracing"):  # loads them while the add-on still writes its scene
+        threading.Thread(target=warm_up, args=("tracing",), name="warm up", daemon=True).start()
+    else:
         stream.send(Progress(phase="compiling", step=0, num_steps=0, fraction=0.0))
         warm_up("tracing")
     from ..serving.server import (

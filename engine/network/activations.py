@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Function = Callable[[FloatArray], FloatArray]
@@ -41,6 +40,8 @@ def _silu_slope(z: FloatArray) -> FloatArray:
 
 
 def _normal_cdf(z: FloatArray) -> FloatArray:
+    from scipy import special  # a fifth of a second to import
+
     share: FloatArray = special.ndtr(z)
     return share
 

@@ -45,8 +45,12 @@ log = logging.getLogger(__name__)
 Shader = Callable[[PreparedScene, Surfaces, Array, Array, int, int], Array]  # as `shading.shade`
 LENS_DIMENSION = 5  # of the sample pattern; the world has 2 to 4, lights begin at 8
 MAX_SAMPLES = 65536
-TILE_SIDES = (128, 64)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
-TILES_PER_CORE = 4
+TILE_SIDES = (
+    128,
+    96,
+    64,
+)  # pixels; large ones keep the tracer's packets full, but every core needs some tiles
+TILES_PER_CORE = 3
 DEFAULT_PARAMETERS = (
     7553  # of the default network; tiles of larger ones shrink, so that cancelling stays quick
 )

@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 from scipy import ndimage
 
+from .parallel import over_slices
 from .ray_state import inlined
 
 MOST_AHEAD = 127  # cells: what seven bits hold
@@ -54,8 +55,13 @@ def _fill(reachable: Any, octant: int, out: Any) -> None:
 def cubes_ahead(reachable: np.ndarray) -> np.ndarray:
     """Give the side in cells (8, R, R, R) uint8 of the largest cube without a reachable cell, by octant; 0: reachable itself."""
     out = np.empty((8, *reachable.shape), np.uint8)
-    for octant in range(8):
-        _fill(reachable, octant, out[octant])
+    _fill(reachable[:0, :0, :0], 0, out[0, :0, :0, :0])  # loaded once, in this thread
+
+    def work(octants: slice) -> None:
+        for octant in range(octants.start, octants.stop):
+            _fill(reachable, octant, out[octant])
+
+    over_slices(8, work, smallest=1)
     return out
 
 

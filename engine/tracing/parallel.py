@@ -13,12 +13,12 @@ SMALLEST_SHARE = 4096  # items; fewer are not worth a thread
 _executor = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="trace")
 
 
-def over_slices(count: int, work: Callable[[slice], None]) -> None:
-    """Call `work` on slices that cover `count` items, on all processors.
+def over_slices(count: int, work: Callable[[slice], None], smallest: int = SMALLEST_SHARE) -> None:
+    """Call `work` on slices that cover `count` items, `smallest` or more each, on all processors.
 
     Not to be called from inside such work: it waits for the same threads.
     """
-    parts = max(1, min(NUM_THREADS * 4, count // SMALLEST_SHARE))
+    parts = max(1, min(NUM_THREADS * 4, count // smallest))
     edges = [count * k // parts for k in range(parts + 1)]
     slices = [slice(low, high) for low, high in itertools.pairwise(edges)]
     if parts == 1:
