@@ -107,7 +107,8 @@ def _far_side(
     if speed == 0.0:
         inside = way < 0.0 if backward else way > 0.0
         return np.inf if inside else -np.inf
-    return way / speed
+    leave: float = way / speed
+    return leave
 
 
 @uncounted

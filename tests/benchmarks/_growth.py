@@ -25,8 +25,8 @@ from engine.protocol.scene import (  # noqa: E402
     NeuralObject,
     Scene,
 )
-from engine.protocol.weights import NeuralWeights  # noqa: E402
-from engine.rendering import renderer  # noqa: E402
+from engine.protocol.weights import Architecture, NeuralWeights  # noqa: E402
+from engine.rendering import tile_pool  # noqa: E402
 from engine.rendering.camera import PixelCamera, look_at, perspective  # noqa: E402
 from engine.rendering.neural_geometry import NeuralInstance  # noqa: E402
 from engine.rendering.pixel_order import pixel_order  # noqa: E402
@@ -36,7 +36,7 @@ from engine.tracing.packed_grid import for_march, whole_cells, with_values  # no
 from engine.tracing.step_grid import sampled_step_grid  # noqa: E402
 from engine.transforms import clip_to_box  # noqa: E402
 from tests.benchmarks._report import ROOT, plot, seconds  # noqa: E402
-from tests.engine.networks import octahedron, random_network  # noqa: E402
+from tests.engine.networks import from_arrays, octahedron  # noqa: E402
 
 WEIGHTS = ROOT / "tests/blender/data/spot.safetensors"
 EYE = (1.5, -2.0, 1.0)
@@ -85,6 +85,18 @@ def structures(console, results, paths) -> None:
             results.setdefault("structures", []).append(found)
             table.add_row(path.stem, name, f"{found['evaluations_per_ray']:.2f}", f"{size:.1f}")
     console.print(table)
+
+
+def wide_octahedron(width: int) -> NeuralWeights:
+    """The octahedron in eight layers of `width` units, most of them idle: one picture at every size."""
+    shape = Architecture(width=width, depth=8)
+    matrices = [np.zeros(size, np.float32) for size in shape.layer_shapes()]
+    biases = [np.zeros(len(matrix), np.float32) for matrix in matrices]
+    matrices[0][:6] = np.concatenate([np.eye(3), -np.eye(3)])
+    for matrix in matrices[1:-1]:
+        matrix[:6, :6] = np.eye(6)  # none of them is negative
+    matrices[-1][0, :6], biases[-1][0] = 1.0, -0.6
+    return from_arrays(shape, matrices, biases)
 
 
 class _Scenes:
@@ -163,11 +175,11 @@ def _curve(scenes, name, quick) -> tuple[str, list[tuple[float, float]]]:
         return "samples a pixel", [(n, scenes.seconds(scenes.of([spot]), 320, 180, n)) for n in counts]
     if name == "parameters":
         points = []
-        for width in (8, 16, 32, 64, 128)[: 4 if quick else 5]:
-            weights = random_network(width=width, depth=8, activation="gelu")
-            seconds_taken = scenes.seconds(scenes.of([weights.to_bytes()]), 160, 90)
+        for width in (8, 16, 32, 64, 128, 256)[: 4 if quick else 6]:
+            weights = wide_octahedron(width)
+            seconds_taken = scenes.seconds(scenes.of([weights.to_bytes()]), 320, 180)
             points.append((weights.architecture.num_parameters(), seconds_taken))
-        return "parameters of a random gelu network, 8 layers", points
+        return "parameters of an octahedron in 8 layers", points
     if name == "objects":
         points = []
         for count in (1, 10, 50, 200)[: 3 if quick else 4]:
@@ -212,9 +224,9 @@ def _threads(scenes, scene):
     try:
         for count in range(1, len(cores) + 1):
             os.sched_setaffinity(0, cores[:count])
-            renderer._pool.cache_clear()
+            tile_pool._pool.cache_clear()
             points.append((count, scenes.seconds(scene, 640, 360)))
     finally:
         os.sched_setaffinity(0, cores)
-        renderer._pool.cache_clear()
+        tile_pool._pool.cache_clear()
     return points
