@@ -14,9 +14,10 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
     const bool hit = planes[HIT_ROW * n] > 0.0f;
     float* out = args.out.get();
     const int64_t* places = args.places;
+    const float samples = planes[SAMPLES_ROW * n];
     if (places[COMBINED_PLANE] >= 0)
         for (int c = 0; c < 4; ++c)
-            out[places[COMBINED_PLANE] + 4 * k + c] = args.color.get()[4 * k + c] / (float)args.samples;
+            out[places[COMBINED_PLANE] + 4 * k + c] = args.color.get()[4 * k + c] / samples;
     if (places[DEPTH_PLANE] >= 0) out[places[DEPTH_PLANE] + k] = hit ? planes[0] : args.background_depth;
     if (places[VIEW_Z_PLANE] >= 0) out[places[VIEW_Z_PLANE] + k] = hit ? planes[n] : args.background_view_z;
     for (int c = 0; c < 3; ++c) {
@@ -31,4 +32,7 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
     const int material = hit ? (int)planes[MATERIAL_ROW * n] : 0;
     if (places[MATERIAL_INDEX_PLANE] >= 0)
         out[places[MATERIAL_INDEX_PLANE] + k] = hit ? args.material_indices.get()[material] : 0.0f;
+    if (places[AMBIENT_PLANE] >= 0)
+        for (int c = 0; c < 3; ++c)
+            out[places[AMBIENT_PLANE] + 3 * k + c] = planes[AMBIENT_ROW * n] / samples;
 }

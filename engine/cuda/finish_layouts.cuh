@@ -1,7 +1,7 @@
 // The struct of the finishing kernel that the host fills; layouts.py holds the same, and a test compares every offset.
 #pragma once
 
-#include "layouts.cuh"
+#include "frame_layouts.cuh"
 
 // In the order of layouts.py, FINISHED_PLANES.
 enum FinishedPlane {
@@ -13,21 +13,18 @@ enum FinishedPlane {
     OBJECT_ID_PLANE,
     PASS_INDEX_PLANE,
     MATERIAL_INDEX_PLANE,
+    AMBIENT_PLANE,
     NUM_FINISHED
 };
 
-#define OBJECT_ROW 8  // of a tile's planes
-#define HIT_ROW 9
-#define MATERIAL_ROW 10
-
 struct FinishArguments {  // N = count pixels of a whole picture
     Pointer<const float> color;         // (N, 4), the sum over samples
-    Pointer<const float> planes;        // (11, N), see Frame; its stride is N
+    Pointer<const float> planes;        // (13, N), see Frame; its stride is N
     Pointer<const float> object_ids;    // (objects,)
     Pointer<const float> pass_indices;  // (objects,)
     Pointer<const float> material_indices;  // (materials,)
     Pointer<float> out;                 // planes one after the other
     float background_depth, background_view_z;
-    int32_t count, samples;
+    int32_t count, unused;
     int64_t places[NUM_FINISHED];       // where each plane begins, in floats; -1: not wanted
 };

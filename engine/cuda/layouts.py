@@ -111,22 +111,37 @@ CAST_ARGUMENTS = _struct(
     ("count", "i4"),
     ("unused", "i4"),
 )
+CAMERA_KINDS = ("LINEAR", "EQUIRECTANGULAR", "FISHEYE_EQUIDISTANT", "FISHEYE_EQUISOLID")
 CAMERA = _struct(
     ("world_from_clip", "f8", (16,)),
     ("clip_from_world", "f8", (16,)),
     ("view_row", "f8", (4,)),
-    ("pixel", "f8"),
-    ("width", "i4"),
-    ("height", "i4"),
+    ("lens_axes", "f8", (6,)),
+    *((name, "f8") for name in ("aperture", "focus", "pixel")),
+    ("world_from_view", "f8", (12,)),
+    *((name, "f8", (2,)) for name in ("longitude", "latitude", "sensor")),
+    *((name, "f8") for name in ("fov", "lens", "near", "far")),
+    *((name, "i4") for name in ("width", "height", "kind", "unused")),
+)
+EXTENSIONS = ("REPEAT", "EXTEND", "CLIP", "MIRROR")
+TEXTURE = _struct(
+    ("picture_from_uv", "f8", (6,)),
+    ("bytes", POINTER),
+    ("floats", POINTER),
+    *((name, "i4") for name in ("width", "height", "is_srgb", "closest", "extension", "unused")),
 )
 MATERIAL = _struct(
     ("base_color", "f4", (3,)),
     ("emission", "f4", (3,)),
-    ("metallic", "f4"),
-    ("ior", "f4"),
-    ("alpha", "f4"),
-    ("shines", "i4"),
+    *((name, "f4") for name in ("metallic", "ior", "alpha", "opacity")),
+    *((name, "i4") for name in ("shines", "holdout", "texture")),
     ("shares", "f4", (3, 64)),
+)
+ENVIRONMENT = _struct(
+    *((name, POINTER) for name in ("picture", "shares", "up", "across", "edges")),
+    ("from_world", "f8", (9,)),
+    ("world_from", "f8", (9,)),
+    *((name, "i4") for name in ("width", "height", "rows", "columns")),
 )
 LIGHT_TYPES = ("SUN", "POINT", "SPOT", "AREA")
 LIGHT = _struct(
@@ -149,6 +164,7 @@ TILE_ARRAYS: dict[str, tuple[str, int]] = {  # name -> type and numbers of a pix
     "origins": ("f8", 3),
     "directions": ("f8", 3),
     "t_max": ("f8", 1),
+    "t_end": ("f8", 1),
     "pixel_sizes": ("f8", 1),
     "pixel_growths": ("f8", 1),
     "t_native": ("f8", 1),
@@ -164,24 +180,38 @@ TILE_ARRAYS: dict[str, tuple[str, int]] = {  # name -> type and numbers of a pix
     "bias": ("f8", 1),
     "material": ("i4", 1),
     "object": ("i4", 1),
+    "base": ("f4", 3),
+    "left": ("f4", 1),
+    "solid": ("i4", 1),
     "shadow_origins": ("f8", 3),
     "shadow_directions": ("f8", 3),
     "shadow_t_max": ("f8", 1),
     "contribution": ("f4", 3),
     "color": ("f4", 4),
-    "planes": ("f4", 11),
+    "planes": ("f4", 13),
 }
+AMBIENT_ROW = (
+    11  # of the planes: the first sample's come before it, and it and the next are sums over samples
+)
+WORLD_LIGHT, BRIGHT_PARTS, AMBIENT_LIGHT = -1, -2, -3  # for the number of a light
 FRAME = _struct(
     ("camera", CAMERA),
-    *((name, POINTER) for name in ("materials", "lights", "instances", "neural_materials", "meshes")),
-    *((name, POINTER) for name in ("corners", "corner_normals", "slots", "slot_table")),
+    ("environment", ENVIRONMENT),
+    *((name, POINTER) for name in ("materials", "textures", "lights", "instances", "neural_materials")),
+    *((name, POINTER) for name in ("meshes", "corners", "corner_normals", "corner_uvs")),
+    *((name, POINTER) for name in ("slots", "slot_table", "pixels", "shadow_left", "goes_on")),
     *((name, POINTER) for name in TILE_ARRAYS),
-    ("offset_x", "f8"),
-    ("offset_y", "f8"),
+    *((name, "f8") for name in ("offset_x", "offset_y", "ambient_distance")),
     ("world_color", "f4", (3,)),
-    ("background", "f4", (4,)),
+    ("ambient_factor", "f4"),
     *((name, "i4") for name in ("x0", "y0", "columns", "count", "sample", "seed", "light", "num_neural")),
-    *((name, "i4") for name in ("first_sample", "use_color", "stride")),
+    *((name, "i4") for name in ("layer", "use_lens", "use_color", "use_ambient")),
+    *((name, "i4") for name in ("write_planes", "is_counted", "is_shadow", "film_transparent", "stride")),
+)
+NOISE_ARGUMENTS = _struct(
+    *((name, POINTER) for name in ("color", "samples", "before", "noisy", "active", "pixels", "number")),
+    ("threshold", "f4"),
+    *((name, "i4") for name in ("count", "columns", "decides")),
 )
 NORMALS_ARGUMENTS = _struct(
     ("frame", FRAME),
@@ -207,7 +237,7 @@ CERTIFY_ARGUMENTS = _struct(
 )
 FINISHED_PLANES = (
     *("combined", "depth", "view_z", "normal", "position"),
-    *("object_id", "pass_index", "material_index"),
+    *("object_id", "pass_index", "material_index", "ambient_occlusion"),
 )
 FINISH_ARGUMENTS = _struct(
     *(
@@ -215,7 +245,7 @@ FINISH_ARGUMENTS = _struct(
         for name in ("color", "planes", "object_ids", "pass_indices", "material_indices", "out")
     ),
     *((name, "f4") for name in ("background_depth", "background_view_z")),
-    *((name, "i4") for name in ("count", "samples")),
+    *((name, "i4") for name in ("count", "unused")),
     ("places", "i8", (len(FINISHED_PLANES),)),
 )
 STRUCTS: dict[str, np.dtype[np.void]] = {
@@ -231,10 +261,13 @@ STRUCTS: dict[str, np.dtype[np.void]] = {
     "MeshInstance": MESH_INSTANCE,
     "CastArguments": CAST_ARGUMENTS,
     "Camera": CAMERA,
+    "Texture": TEXTURE,
     "Material": MATERIAL,
+    "Environment": ENVIRONMENT,
     "Light": LIGHT,
     "MeshSurface": MESH_SURFACE,
     "Frame": FRAME,
+    "NoiseArguments": NOISE_ARGUMENTS,
     "NormalsArguments": NORMALS_ARGUMENTS,
     "ActivationBounds": ACTIVATION_BOUNDS,
     "CertifyArguments": CERTIFY_ARGUMENTS,

@@ -39,7 +39,7 @@ NI float schlick_weight(float cosine)
     return squared * squared * base;
 }
 
-NI Bsdf make_bsdf(const Material& m, const double normal[3], const double view[3])
+NI Bsdf make_bsdf(const Material& m, const float base[3], const double normal[3], const double view[3])
 {
     Bsdf b;
     double cosine = dot3(normal, view);
@@ -47,7 +47,7 @@ NI Bsdf make_bsdf(const Material& m, const double normal[3], const double view[3
     for (int c = 0; c < 3; ++c) {
         b.normal[c] = (float)normal[c];
         b.view[c] = (float)view[c];
-        b.base[c] = m.base_color[c];
+        b.base[c] = base[c];
     }
     b.alpha = m.alpha;
     b.ior = m.ior;
@@ -116,14 +116,33 @@ NI void visible_facet(const float view[3], float alpha, const float square[2], f
     normalize3(half);
 }
 
+// The share of directions that are chosen by the specular lobe.
+NI float glossy_share(const Bsdf& b)
+{
+    const float specular = b.albedo[0] + b.albedo[1] + b.albedo[2];
+    const float sum = specular + b.diffuse[0] + b.diffuse[1] + b.diffuse[2];
+    return b.shines ? clamp01(specular / fmaxf(sum, 1e-8f)) : 0.0f;
+}
+
+NI float lobes_density(const Bsdf& b, const float light[3], float share, float specular)
+{
+    return (1.0f - share) * fmaxf(dot3(b.normal, light), 0.0f) / (float)PI + share * specular;
+}
+
+// The density with which `sample_bsdf` chooses unit `light`.
+NI float bsdf_density(const Bsdf& b, const float light[3])
+{
+    float value[3];
+    const float specular = reflect(b, light, value);
+    return lobes_density(b, light, glossy_share(b), specular);
+}
+
 // Choose a direction by the lobes' shares; `weight` is bsdf times cosine over density.
 NI void sample_bsdf(const Bsdf& b, float choice, const float square[2], float light[3], float weight[3])
 {
     float tangent[3], bitangent[3], local[3];
     basis3(b.normal, tangent, bitangent);
-    const float specular = b.albedo[0] + b.albedo[1] + b.albedo[2];
-    const float sum = specular + b.diffuse[0] + b.diffuse[1] + b.diffuse[2];
-    const float share = b.shines ? clamp01(specular / fmaxf(sum, 1e-8f)) : 0.0f;
+    const float share = glossy_share(b);
     if (choice < share) {
         float view[3] = {dot3(tangent, b.view), dot3(bitangent, b.view), b.cosine_view}, half[3];
         normalize3(view);
@@ -140,7 +159,6 @@ NI void sample_bsdf(const Bsdf& b, float choice, const float square[2], float li
         light[axis] = local[0] * tangent[axis] + local[1] * bitangent[axis] + local[2] * b.normal[axis];
     float value[3];
     const float specular_pdf = reflect(b, light, value);
-    const float cosine = fmaxf(dot3(b.normal, light), 0.0f);
-    const float pdf = (1.0f - share) * cosine / (float)PI + share * specular_pdf;
+    const float pdf = lobes_density(b, light, share, specular_pdf);
     for (int c = 0; c < 3; ++c) weight[c] = pdf > 1e-9f ? value[c] / pdf : 0.0f;
 }

@@ -2,7 +2,7 @@
 //
 // One warp takes 32 pixels; the gradient is in full precision. Reference: engine/rendering/neural_geometry.py.
 // Equality test: tests/cuda/test_frame.py.
-#include "frame.cuh"
+#include "surfaces.cuh"
 #include "kernel_memory.cuh"
 
 extern "C" __global__ void __launch_bounds__(256) neural_normals(const __grid_constant__ NormalsArguments args)

@@ -1,11 +1,11 @@
 """A whole picture on the device: rays, hits, normals, lights and shadows, tile by tile; only planes come back.
 
 A wavefront of few launches for each sample: camera rays; native triangles; one march for each network, through all of its
-instances; normals; and for each light and for the world rays towards it, cast and marched, and added where they are free.
-The picture is the CPU's: the same rays, sample patterns, materials and lights. Surfaces that let light through, textures, ambient
-occlusion and shaders other than lights, are drawn by the renderer with the GPU as its tracer.
+instances; normals; and for each light and for the surroundings rays towards it, cast and marched, and added where they are
+free. Where surfaces let light through, this is done again for what is behind them. The picture is the CPU's: the same rays,
+sample patterns, materials and lights. Scenes without neural objects, and shaders other than lights, are the renderer's.
 
-A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 60 bytes a pixel. Where these
+A large picture is drawn in tiles, which add to the sums of the whole picture on the device, 68 bytes a pixel. Where these
 do not fit, each tile has sums of its own and the picture is put together on the host.
 """
 
@@ -24,9 +24,13 @@ from ..cuda.errors import DeviceMemoryError
 from ..cuda.session import CudaSession
 from ..protocol.scene import PlaneName
 from .camera import PixelCamera
+from .device_noise import DeviceNoise
 from .device_planes import DevicePlanes, finished_planes
-from .device_scene import DeviceScene, fill_camera
-from .device_tile import BYTES_PER_PIXEL, NUM_PLANES, SUMS, DeviceSums, DeviceTile, Window
+from .device_scene import DeviceScene
+from .device_structs import fill_camera
+from .device_surfaces import SUMS
+from .device_tile import NUM_PLANES, DeviceSums, DeviceTile, Pixels, Window, bytes_per_pixel
+from .panorama import PanoramaCamera
 from .scene import PreparedScene
 
 log = logging.getLogger(__name__)
@@ -40,7 +44,7 @@ KEPT_SCENES = 3  # on the device, the newest ones
 class DeviceFrame:
     """One picture under way."""
 
-    def __init__(self, scene: DeviceScene, camera: PixelCamera, window: Window) -> None:
+    def __init__(self, scene: DeviceScene, camera: PixelCamera | PanoramaCamera, window: Window) -> None:
         """Prepare; nothing is drawn yet."""
         self._scene, self._window = scene, window
         self._session = scene.session
@@ -48,57 +52,89 @@ class DeviceFrame:
         fill_camera(self._camera[0], camera)
         self._tile = LARGEST_TILE
         self._sums: DeviceSums | None = None  # of all pixels, where the device holds them
+        self._noise: DeviceNoise | None = None  # where pixels that have settled get no more samples
         # Else these are filled, of the planes only the wanted ones; memory that is not touched is not there.
         self.sum = np.zeros((*window.size, 4), np.float32)
         self.planes = np.zeros((NUM_PLANES, *window.size), np.float32)
 
     def draw(self, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
-        """Add samples to all pixels; yields the share of them that is done.
+        """Add samples to all pixels that need them; yields the share of these that is done.
 
         Raises:
             DeviceMemoryError: Not even a small tile fits.
             DeviceLostError: The device works no more.
         """
         if samples.start == 0:
-            self._sums = self._sums_of_all()
-        row, (height, width) = 0, self._window.size
-        while row < height:
-            fits = min(self._tile, max(1, self._session.free_bytes() // (2 * BYTES_PER_PIXEL)))
-            rows = min(max(1, fits // width), height - row)
+            with self._session.lock:
+                self._begin_sums()
+        done, width = 0, self._window.size[1]
+        while done < (left := self._upcoming()).count:
+            fits = min(self._tile, max(1, self._session.free_bytes() // (2 * bytes_per_pixel(self._scene))))
+            rows = max(1, fits // width)
+            pixels = Pixels(done, min(rows * width, left.count - done), left.chosen)
             try:
-                if not self._draw_rows(row, rows, samples, cancelled):
+                if not self._draw_tile(pixels, samples, cancelled):
                     return
             except DeviceMemoryError:
                 if samples.start > 0 and self._sums is not None:
                     raise  # what the device holds of earlier rounds is spoiled
-                self._tile = min(self._tile, rows * width) // 2
-                if self._tile < SMALLEST_TILE or rows == 1:
+                self._tile = min(self._tile, pixels.count) // 2
+                if self._tile < SMALLEST_TILE or pixels.count <= width:
                     raise
                 log.info("the GPU's memory is short: going on in tiles of %d pixels", self._tile)
                 if self._sums is not None:  # some of a tile's samples may be in them
-                    self._sums, row = self._sums_of_all(), 0
+                    with self._session.lock:
+                        self._begin_sums()
+                    done = 0
                 continue
-            row += rows
-            yield row / height
+            done += pixels.count
+            yield done / left.count
 
-    def _sums_of_all(self) -> DeviceSums | None:
-        """Give sums of all pixels, zero, where they take less than half of what is free."""
-        self._sums = None
+    def _upcoming(self) -> Pixels:
+        """Give the pixels that get more samples."""
         height, width = self._window.size
-        if 2 * sum(SUMS.values()) * height * width > self._session.free_bytes():
-            return None
-        try:
-            return DeviceSums.zeros(self._session, height * width)
-        except DeviceMemoryError:
-            return None
+        return Pixels(0, height * width) if self._noise is None else self._noise.active
 
-    def _draw_rows(self, row: int, rows: int, samples: range, cancelled: Callable[[], bool]) -> bool:
-        """Draw some rows; whether they are complete. Others may use the device between two samples."""
-        session, width = self._session, self._window.size[1]
-        count = rows * width
+    def _begin_sums(self) -> None:
+        """Hold sums of all pixels, zero, where they take less than half of what is free.
+
+        Raises:
+            DeviceMemoryError: They do not fit, and pixels are to settle, which only sums of all of them show.
+        """
+        self._sums = self._noise = None
+        threshold, (height, width) = self._window.noise_threshold, self._window.size
+        try:
+            if 2 * sum(SUMS.values()) * height * width <= self._session.free_bytes():
+                self._sums = DeviceSums.zeros(self._session, height * width)
+        except DeviceMemoryError:
+            log.info("the GPU's memory does not hold the picture, which the host puts together")
+        if threshold > 0.0 and self._sums is None:
+            raise DeviceMemoryError("the GPU's memory does not hold a picture with a noise threshold")
+        if threshold > 0.0:
+            self._noise = DeviceNoise(self._session, threshold, (height, width))
+
+    def settle(self, samples: int) -> None:
+        """Look for pixels that need no more samples, at the end of a round.
+
+        Raises:
+            DeviceMemoryError: The device's memory is full.
+            DeviceLostError: The device works no more.
+        """
+        if self._noise is not None and self._sums is not None:
+            with self._session.lock:
+                self._noise.look(self._sums, samples)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no pixel needs another sample."""
+        return self._noise is not None and self._noise.num_active == 0
+
+    def _draw_tile(self, pixels: Pixels, samples: range, cancelled: Callable[[], bool]) -> bool:
+        """Draw some pixels; whether they are complete. Others may use the device between two samples."""
+        session = self._session
         with session.lock:
-            sums = DeviceSums.zeros(session, count) if self._sums is None else self._sums
-            tile = DeviceTile(self._scene, self._camera, self._window, row, count, sums)
+            sums = DeviceSums.zeros(session, pixels.count) if self._sums is None else self._sums
+            tile = DeviceTile(self._scene, self._camera, self._window, pixels, sums)
         for sample in samples:
             if cancelled():
                 return False
@@ -107,18 +143,20 @@ class DeviceFrame:
                 session.device.synchronize()  # or else `cancelled` is asked long before the work is done
         if self._sums is None:
             with session.lock:
-                self._put_together(slice(row, row + rows), sums, samples.start == 0)
+                self._put_together(pixels, sums, samples.start == 0)
         return True
 
-    def _put_together(self, part: slice, sums: DeviceSums, with_planes: bool) -> None:
-        """Add a tile of its own to what the host has."""
+    def _put_together(self, pixels: Pixels, sums: DeviceSums, is_first: bool) -> None:
+        """Add a tile of its own, of whole rows, to what the host has."""
         width = self._window.size[1]
+        part = slice(pixels.first // width, (pixels.first + pixels.count) // width)
         self.sum[part] += sums.download_color(self._session).reshape(-1, width, 4)
-        for plane in self._window.planes if with_planes else ():
-            self.planes[plane, part] = sums.download_plane(self._session, plane).reshape(-1, width)
+        for plane in self._window.planes:
+            if is_first or plane >= layouts.AMBIENT_ROW:
+                self.planes[plane, part] += sums.download_plane(self._session, plane).reshape(-1, width)
 
-    def finish(self, names: tuple[PlaneName, ...], samples: int) -> DevicePlanes | None:
-        """Give the planes after so many samples, on the device; None: the host has them.
+    def finish(self, names: tuple[PlaneName, ...]) -> DevicePlanes | None:
+        """Give the planes of what was drawn, on the device; None: the host has them.
 
         Raises:
             DeviceMemoryError: They do not fit.
@@ -127,9 +165,7 @@ class DeviceFrame:
         if self._sums is None:
             return None
         with self._session.lock:
-            return finished_planes(
-                self._session, self._scene.scene, self._sums, names, self._window.size, samples
-            )
+            return finished_planes(self._session, self._scene.scene, self._sums, names, self._window.size)
 
 
 _prepared: dict[int, DeviceScene] = {}
@@ -159,14 +195,7 @@ def _session_of(scene: PreparedScene) -> CudaSession | None:
     """Give the session that can draw all of a scene, or None."""
     from ..tracing.cuda import CudaTracer
 
-    if (
-        scene.environment is not None
-        or not scene.materials.opaque
-        or scene.materials.has_holdout
-        or scene.materials.has_textures
-        or scene.ambient_factor != 0.0
-        or not scene.neural
-    ):
+    if not scene.neural:
         return None
     sessions = {t.session for i in scene.neural if isinstance(t := i.tracer, CudaTracer)}
     if len(sessions) != 1 or not all(isinstance(i.tracer, CudaTracer) for i in scene.neural):

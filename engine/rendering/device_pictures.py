@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLACES = {"depth": 0, "view_z": 1, "normal": 2, "position": 5}  # of the planes in a device's frame
-OBJECT, HIT, MATERIAL = 8, 9, 10
-
-ID_ROWS = {"object_id": OBJECT, "pass_index": OBJECT, "material_index": MATERIAL}
+OBJECT, HIT, MATERIAL, AMBIENT = 8, 9, 10, 11
+ROWS = {"object_id": OBJECT, "pass_index": OBJECT, "material_index": MATERIAL, "ambient_occlusion": AMBIENT}
 
 
 class DevicePicture:
@@ -32,12 +31,21 @@ class DevicePicture:
         self._frame, self._scene, self._names = frame, scene, planes
 
     def draw(self, samples: range, cancelled: Callable[[], bool]) -> Iterator[float]:
-        """Add samples to all pixels; yields the share that is done."""
+        """Add samples to all pixels that need them; yields the share that is done."""
         return self._frame.draw(samples, cancelled)
+
+    def settle(self, samples: int) -> None:
+        """Look for pixels that need no more samples, at the end of a round."""
+        self._frame.settle(samples)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no pixel needs another sample."""
+        return self._frame.settled
 
     def planes(self, samples: int) -> Mapping[PlaneName, Array]:
         """Give the planes (h, w, channels) float32 after so many samples; on the device, if it holds them all."""
-        finished = self._frame.finish(self._names, samples)
+        finished = self._frame.finish(self._names)
         return self._from_tiles(samples) if finished is None else finished
 
     def _from_tiles(self, samples: int) -> dict[PlaneName, Array]:
@@ -51,8 +59,10 @@ class DevicePicture:
             elif name in PLACES:
                 for channel in range(PLANE_CHANNELS[name]):
                     plane[hit, channel] = rows[PLACES[name] + channel][hit]
+            elif name == "ambient_occlusion":
+                plane[...] = rows[AMBIENT][..., None] / np.float32(samples)
             else:
-                plane[hit, 0] = self._table(name)[rows[ID_ROWS[name]][hit].astype(np.int64)]
+                plane[hit, 0] = self._table(name)[rows[ROWS[name]][hit].astype(np.int64)]
         return planes
 
     def _table(self, name: PlaneName) -> Array:
@@ -70,22 +80,29 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
     """
     if not any(hasattr(instance.tracer, "device_grid") for instance in scene.neural):
         return None
-    beyond = request.camera.aperture > 0.0 or request.camera.panorama is not None
-    if beyond or "ambient_occlusion" in request.planes:
-        return None
     from ..cuda.errors import DeviceLostError, DeviceMemoryError
-    from .camera import PixelCamera
     from .device_frame import DeviceFrame, device_scene
     from .device_tile import Window
+    from .panorama import make_camera
 
-    camera = PixelCamera(request.camera, request.width, request.height)
+    camera = make_camera(request.camera, request.width, request.height)
     x0, y0, x1, y1 = request.window
-    use_color = "combined" in request.planes
-    rows = {HIT, *(ID_ROWS[name] for name in request.planes if name in ID_ROWS)}
+    rows = {HIT, *(ROWS[name] for name in request.planes if name in ROWS)}
     for name in PLACES.keys() & set(request.planes):
         rows |= set(range(PLACES[name], PLACES[name] + PLANE_CHANNELS[name]))
-    wanted = tuple(sorted(rows))
-    window = Window(x0=x0, y0=y0, x1=x1, y1=y1, seed=request.seed, use_color=use_color, planes=wanted)
+    use_color = "combined" in request.planes
+    window = Window(
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        seed=request.seed,
+        use_color=use_color,
+        use_ambient="ambient_occlusion" in request.planes,
+        use_lens=camera.has_lens,
+        planes=tuple(sorted(rows)),
+        noise_threshold=request.noise_threshold if use_color else 0.0,
+    )
     try:
         on_device = device_scene(scene)
     except (DeviceMemoryError, DeviceLostError) as error:

@@ -76,7 +76,6 @@ def finished_planes(
     sums: DeviceSums,
     names: tuple[PlaneName, ...],
     size: tuple[int, int],
-    samples: int,
 ) -> DevicePlanes:
     """Give the planes of a whole picture from its sums; waits for all work.
 
@@ -86,7 +85,6 @@ def finished_planes(
         sums: Of all pixels.
         names: The planes that are wanted, in the order of the frame.
         size: Rows and columns.
-        samples: How many the colours are sums of.
 
     Raises:
         DeviceMemoryError: The planes do not fit.
@@ -110,7 +108,7 @@ def finished_planes(
     for name, array in given.items():
         arguments[name] = array.address
     arguments["background_depth"], arguments["background_view_z"] = BACKGROUND_DEPTH, BACKGROUND_VIEW_Z
-    arguments["count"], arguments["samples"] = count, samples
+    arguments["count"] = count
     session.launch("finish", "finish_frames", -(-count // THREADS), THREADS, 0, arguments)
     session.device.synchronize()
     return DevicePlanes(session, out, names, size)

@@ -12,8 +12,7 @@ from ..cuda.session import CudaSession, DeviceArray
 from ..cuda.triangle_tree import TriangleTree, triangle_tree
 from ..tracing.cuda import CudaTracer
 from ..transforms import transform_points
-from . import lights as light_sources
-from .camera import PixelCamera
+from .device_structs import fill_environment, fill_light, fill_texture
 from .instance_tree import InstanceTree, build_tree
 from .native_geometry import Triangles
 from .scene import PreparedScene
@@ -40,7 +39,8 @@ class DeviceScene:
         self._neural()
         if scene.native.geometries:
             self._native()
-        self._shading()
+        self._materials()
+        self._shine()
 
     def _put(self, array: Array) -> int:
         memory = self.session.array(array)
@@ -92,6 +92,8 @@ class DeviceScene:
         self.frame["meshes"] = self._put(surfaces)
         self.frame["corners"] = self._put(table.corners.astype(np.float32))
         self.frame["corner_normals"] = self._put(table.corner_normals.astype(np.float32))
+        if table.corner_uvs is not None:
+            self.frame["corner_uvs"] = self._put(table.corner_uvs.astype(np.float32))
         self.frame["slots"] = self._put(table.slots.astype(np.int32))
         self.frame["slot_table"] = self._put(table.slot_table.astype(np.int32))
 
@@ -99,49 +101,33 @@ class DeviceScene:
         tree: TriangleTree = triangle_tree(geometry.vertices[geometry.triangles])
         return self._put(tree.nodes), self._put(tree.corners), self._put(tree.faces)
 
-    def _shading(self) -> None:
+    def _materials(self) -> None:
         materials = self.scene.materials
         rows = np.zeros(len(materials), layouts.MATERIAL)
-        for name in ("base_color", "emission", "metallic", "ior", "alpha", "shares"):
+        for name in ("base_color", "emission", "metallic", "ior", "alpha", "opacity", "holdout", "shares"):
             rows[name] = getattr(materials, name)
-        rows["shines"] = materials.shines
-        self.frame["materials"] = self._put(rows)
+        rows["shines"], rows["texture"] = materials.shines, -1
+        textures = np.zeros(len(materials.textures), layouts.TEXTURE)
+        places: dict[int, int] = {}  # of pictures, which several materials may share
+        for number, (material, texture) in enumerate(materials.textures):
+            picture = texture._picture
+            if id(picture) not in places:
+                places[id(picture)] = self._put(picture)
+            rows[material]["texture"] = number
+            fill_texture(textures[number], texture, places[id(picture)])
+        self.frame["materials"], self.frame["textures"] = self._put(rows), self._put(textures)
+
+    def _shine(self) -> None:
         lights = np.zeros(len(self.scene.lights), layouts.LIGHT)
-        for k, light in enumerate(self.scene.lights):
-            fill_light(lights[k], light)
+        for row, light in zip(lights, self.scene.lights):
+            fill_light(row, light)
         self.frame["lights"] = self._put(lights)
+        if self.scene.environment is not None:
+            fill_environment(self.frame["environment"][0], self.scene.environment, self._put)
         self.frame["world_color"] = self.scene.world_color
-        transparent = self.scene.film_transparent
-        self.frame["background"] = (0, 0, 0, 0) if transparent else (*self.scene.world_color, 1.0)
-
-
-def fill_camera(row: Any, camera: PixelCamera) -> None:
-    """Write a `Camera` struct."""
-    row["world_from_clip"] = camera._world_from_clip.ravel()
-    row["clip_from_world"] = camera._clip_from_world.ravel()
-    row["view_row"], row["pixel"] = camera._view_from_world[2], camera._pixel
-    row["width"], row["height"] = camera.width, camera.height
-
-
-def fill_light(row: Any, light: Any) -> None:
-    """Write a `Light` struct from a prepared light, of whose numbers it is the other reader."""
-    row["cast_shadow"] = light.cast_shadow
-    if isinstance(light, light_sources._Sun):
-        row["type"], row["facing"], row["radius"] = 0, light._toward[0], light._radius
-        row["x"], row["y"], row["power"] = light._tangent[0], light._bitangent[0], light._irradiance
-        return
-    row["center"] = light._center
-    if isinstance(light, light_sources._AreaLight):
-        row["type"], row["power"], row["is_round"] = 3, light._weight, light._round
-        row["x"], row["y"], row["facing"] = light._half_x, light._half_y, light._facing[0]
-        row["duals"], row["dual_norms"] = light._duals.ravel(), np.linalg.norm(light._duals, axis=0)
-        row["spreads_all"], row["spread_tangent"] = light._spread.all, light._spread.tangent
-        row["spread_gain"] = light._spread._gain
-        return
-    row["type"], row["radius"], row["power"] = 1, light._radius, light._intensity
-    if isinstance(light, light_sources._SpotLight):
-        row["type"], row["edge"], row["smooth"] = 2, light._edge, light._smooth
-        row["light_from_world"] = light._light_from_world[:3, :3].ravel()
+        self.frame["film_transparent"] = self.scene.film_transparent
+        self.frame["ambient_factor"] = self.scene.ambient_factor
+        self.frame["ambient_distance"] = self.scene.ambient_distance
 
 
 def _padded(box: Array) -> Array:

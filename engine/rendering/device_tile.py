@@ -1,4 +1,4 @@
-"""Some rows of a picture on the device: arrays for its pixels, and the launches that add a sample to each."""
+"""Some pixels of a picture on the device: arrays for them, and the launches that add a sample to each."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..cuda import launches, layouts
+from ..cuda import layouts
 from ..cuda.session import CudaSession, DeviceArray
 from .device_scene import DeviceScene
+from .device_surfaces import ALONE, BYTES, SHADOWS, SUMS, DeviceSurfaces
 from .sample_patterns import pixel_offset
+from .transmission import MAX_LAYERS
 
 Array = npt.NDArray[Any]
-PIXEL_THREADS = 128
-NUM_PLANES = 11
-_BYTES = {name: np.dtype(kind).itemsize * count for name, (kind, count) in layouts.TILE_ARRAYS.items()}
-SUMS = {name: _BYTES[name] for name in ("color", "planes")}  # bytes of a pixel of what samples add to
-BYTES_PER_PIXEL = sum(_BYTES.values())
+NUM_PLANES = layouts.TILE_ARRAYS["planes"][1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,10 @@ class Window:
     y1: int
     seed: int
     use_color: bool  # whether lights are wanted
+    use_ambient: bool  # whether the plane of ambient occlusion is
+    use_lens: bool  # whether what is out of focus is blurred
     planes: tuple[int, ...]  # rows of a tile's planes that are wanted
+    noise_threshold: float = 0.0  # of pixels that need no more samples; 0: all get all
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,111 +58,119 @@ class DeviceSums:
         color, planes = (session.zeros(each * count) for each in SUMS.values())
         return cls(color, planes, count)
 
+    def row(self, plane: int) -> int:
+        """Give where one plane lies."""
+        return self.planes.address + 4 * self.count * plane
+
     def download_color(self, session: CudaSession) -> Array:
         """Wait for all work and give the colours (N, 4)."""
         return session.download(self.color, (self.count, 4), np.float32)
 
     def download_plane(self, session: CudaSession, plane: int) -> Array:
         """Wait for all work and give one plane (N,)."""
-        start = self.planes.address + 4 * self.count * plane
-        return session.download_from(start, (self.count,), np.float32)
+        return session.download_from(self.row(plane), (self.count,), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """Which pixels of a window a tile has."""
+
+    first: int  # of the window's, row by row, or of `chosen`
+    count: int
+    chosen: DeviceArray | None = None  # numbers of pixels of the window; None: all, one after the other
+
+
+def bytes_per_pixel(scene: DeviceScene) -> int:
+    """Give what a pixel of a tile takes on the device, its sums included."""
+    everything = sum(BYTES.values())
+    if scene.scene.materials.opaque:
+        return everything
+    return 2 * everything - sum(BYTES[name] for name in (*ALONE, *SHADOWS))
 
 
 class DeviceTile:
-    """Arrays of some rows of pixels, and the launches that fill them."""
+    """Arrays of some pixels, and the launches that fill them."""
 
     def __init__(
-        self, scene: DeviceScene, camera: Array, window: Window, row: int, count: int, sums: DeviceSums
+        self, scene: DeviceScene, camera: Array, window: Window, pixels: Pixels, sums: DeviceSums
     ) -> None:
-        """Take memory for `count` pixels from a row of the window on.
-
-        `sums` are those of the whole window, or of these pixels alone.
+        """Take memory for pixels of the window; `sums` are those of the whole window, or of these pixels alone.
 
         Raises:
             DeviceMemoryError: They do not fit.
         """
-        width = window.x1 - window.x0
-        first = 0 if sums.count == count else row * width
-        self._scene, self._session, self._count, self._sums = scene, scene.session, count, sums
-        self._frame = scene.frame.copy()
-        self._frame["camera"] = camera
-        self._arrays = {}
-        for name in layouts.TILE_ARRAYS:
-            if name not in SUMS:
-                self._arrays[name] = self._session.empty(_BYTES[name] * count)
-                self._frame[name] = self._arrays[name].address
-        self._frame["color"] = sums.color.address + SUMS["color"] * first
-        self._frame["planes"], self._frame["stride"] = sums.planes.address + 4 * first, sums.count
-        self._frame["x0"], self._frame["y0"] = window.x0, window.y0 + row
-        self._frame["columns"], self._frame["count"], self._frame["seed"] = width, count, window.seed
-        self._frame["use_color"] = self._use_color = window.use_color
+        self._scene, self._session, self._window, self._sums = scene, scene.session, window, sums
+        frame = scene.frame.copy()
+        frame["camera"] = camera
+        self._place(frame, pixels)
+        frame["columns"], frame["count"] = window.x1 - window.x0, pixels.count
+        frame["seed"], frame["stride"] = window.seed, sums.count
+        self._surfaces = DeviceSurfaces.of_pixels(scene, frame, pixels.count)
+        self._to_lights: DeviceSurfaces | None = None
+        if not scene.scene.materials.opaque:
+            self._to_lights = self._surfaces.to_lights()
+            frame["shadow_left"] = self._to_lights.address("left")
+        self._lights = [*range(len(scene.scene.lights)), *self._surroundings()]
+
+    def _place(self, frame: Array, pixels: Pixels) -> None:
+        """Say which pixels these are, and where their sums lie."""
+        window, sums = self._window, self._sums
+        frame["x0"], frame["y0"] = window.x0, window.y0
+        first = 0
+        if pixels.chosen is not None:
+            frame["pixels"] = pixels.chosen.address + 4 * pixels.first
+        else:
+            frame["y0"] += pixels.first // (window.x1 - window.x0)
+            first = 0 if sums.count == pixels.count else pixels.first
+        frame["color"] = sums.color.address + SUMS["color"] * first
+        frame["planes"] = sums.planes.address + 4 * first
+
+    def _surroundings(self) -> list[int]:
+        """Give the lights that have no place, in the renderer's order."""
+        scene, chosen = self._scene.scene, []
+        if scene.world_color.any():
+            chosen.append(layouts.WORLD_LIGHT)
+            if scene.environment is not None:
+                chosen.append(layouts.BRIGHT_PARTS)
+        if scene.ambient_factor != 0.0 or self._window.use_ambient:
+            chosen.append(layouts.AMBIENT_LIGHT)
+        return chosen
 
     def draw(self, sample: int) -> None:
         """Begin to add one sample to every pixel."""
-        self._frame["sample"], self._frame["first_sample"] = sample, sample == 0
-        self._frame["offset_x"], self._frame["offset_y"] = pixel_offset(sample)
-        self._launch("begin_pixel")
-        camera = self._rays("origins", "directions", "t_max")
-        self._cast(camera, False)
-        self._march(camera, False)
-        self._normals()
-        self._launch("finish_surface")
-        scene = self._scene.scene
-        lights = [*range(len(scene.lights)), *([-1] if scene.world_color.any() else [])]
-        shadow = self._rays("shadow_origins", "shadow_directions", "shadow_t_max")
-        for light in lights if self._use_color else []:
-            self._frame["light"] = light
-            self._launch("begin_light")
-            self._cast(shadow, True)
-            self._march(shadow, True)
-            self._launch("add_light")
+        frame, is_first = self._surfaces.frame, sample == 0
+        frame["sample"] = sample
+        frame["offset_x"], frame["offset_y"] = pixel_offset(sample)
+        if is_first and self._window.use_lens:  # planes beside colour are sharp
+            self._trace(use_lens=False, write_planes=True, is_counted=False)
+        use_lens = self._window.use_lens
+        self._trace(use_lens=use_lens, write_planes=is_first and not use_lens, is_counted=True)
 
-    def _rays(self, origins: str, directions: str, t_max: str) -> launches.DeviceRays:
-        arrays = self._arrays
-        return launches.DeviceRays(arrays[origins], arrays[directions], None, arrays[t_max], self._count)
+    def _trace(self, *, use_lens: bool, write_planes: bool, is_counted: bool) -> None:
+        """Follow rays from the camera; only those that are counted bring colour."""
+        frame = self._surfaces.frame
+        frame["use_lens"], frame["write_planes"], frame["is_counted"] = use_lens, write_planes, is_counted
+        frame["use_color"] = is_counted and self._window.use_color
+        frame["use_ambient"] = is_counted and self._window.use_ambient
+        self._surfaces.launch("begin_pixel", "begin_pixels")
+        for layer in range(MAX_LAYERS):
+            self._surfaces.find()
+            for light in self._lights if is_counted else []:
+                if self._window.use_color or light == layouts.AMBIENT_LIGHT:
+                    self._shine(light)
+            if self._to_lights is None or not self._surfaces.go_on(layer):
+                break
 
-    def _launch(self, name: str) -> None:
-        blocks = -(-self._count // PIXEL_THREADS)
-        self._session.launch(name, f"{name}s", blocks, PIXEL_THREADS, 0, self._frame)
-
-    def _cast(self, rays: launches.DeviceRays, any_hit: bool) -> None:
-        arguments = self._scene.cast.copy()
-        if arguments["count"][0] == 0:
-            return
-        rays.fill(arguments["rays"], any_hit)
-        if not any_hit:  # rays to lights only become blocked or not
-            names = ("t_native", "native_object", "face", "barycentric")
-            for field, name in zip(("t_hit", "object", "face", "barycentric"), names):
-                arguments[field] = self._arrays[name].address
-        blocks = -(-self._count // PIXEL_THREADS)
-        self._session.launch("cast", "cast_rays", blocks, PIXEL_THREADS, 0, arguments)
-
-    def _march(self, rays: launches.DeviceRays, any_hit: bool) -> None:
-        for number, tracer in enumerate(self._scene.tracers):
-            scene = self._scene.instances.copy()
-            scene["network"] = number
-            launches.march(
-                self._session,
-                tracer.network,
-                tracer.device_grid,
-                rays,
-                None if any_hit else self._arrays["t_neural"],
-                any_hit,
-                tracer.use_half,
-                scene,
-                None if any_hit else self._arrays["neural_object"],
-            )
-
-    def _normals(self) -> None:
-        for number, tracer in enumerate(self._scene.tracers):
-            arguments = np.zeros(1, layouts.NORMALS_ARGUMENTS)
-            arguments["frame"], arguments["network"] = self._frame, tracer.network.struct
-            arguments["network_number"] = number
-            most = self._session.device.info.shared_bytes
-            plan = launches.plan_memory(tracer.network, 4, False, most)
-            threads = launches.THREADS
-            blocks = self._session.resident_blocks("normals", "neural_normals", threads, plan.shared_bytes)
-            blocks = min(blocks, -(-self._count // threads))
-            scratch = launches.place_scratch(self._session, plan, blocks, arguments)
-            self._session.launch("normals", "neural_normals", blocks, threads, plan.shared_bytes, arguments)
-            del scratch  # the next one's memory, whose launch comes later in the stream
+    def _shine(self, light: int) -> None:
+        """Add what one light brings to the surfaces."""
+        self._surfaces.frame["light"] = light
+        self._surfaces.launch("begin_light", "begin_lights")
+        if self._to_lights is None:
+            self._surfaces.block()
+        else:
+            self._to_lights.launch("layer", "begin_shadows")
+            for layer in range(MAX_LAYERS):
+                self._to_lights.find()
+                if not self._to_lights.go_on(layer):
+                    break
+        self._surfaces.launch("add_light", "add_lights")

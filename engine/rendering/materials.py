@@ -47,8 +47,7 @@ class MaterialTable:
         ior = [_effective_ior(m) for m in chosen]
         alpha = [max(float(np.clip(m.roughness, 0.0, 1.0)) ** 2, microfacets.SMALLEST_ALPHA) for m in chosen]
         self.base_color = np.maximum([m.base_color for m in chosen], 0.0).astype(np.float32)
-        self._textures = [(k, t) for k, t in enumerate(textures) if t is not None]
-        self.has_textures = bool(self._textures)
+        self.textures = [(k, t) for k, t in enumerate(textures) if t is not None]
         self.emission = np.array([m.emission for m in chosen], np.float32)
         self.metallic = metallic.astype(np.float32)
         self.ior = np.array(ior, np.float32)
@@ -67,7 +66,7 @@ class MaterialTable:
     def base_colors(self, index: Array, uvs: Array) -> Array:
         """Give the base colours (N, 3) of N points by their UV coordinates (N, 2)."""
         colors = self.base_color[index]
-        for material, texture in self._textures:
+        for material, texture in self.textures:
             rows = np.flatnonzero(index == material)
             if len(rows):
                 colors[rows] = np.maximum(texture.colors(uvs[rows]), 0.0)

@@ -168,7 +168,10 @@ def _device_rounds(
         if cancelled():
             raise RenderCancelled
         done = last
-        yield Picture(picture.planes(done), done, done >= request.samples)
+        picture.settle(done)
+        yield Picture(picture.planes(done), done, picture.settled or done >= request.samples)
+        if picture.settled:
+            return
 
 
 def render_picture(prepared: PreparedScene, request: ViewRequest) -> Picture:

@@ -31,6 +31,7 @@ class TriangleArrays(NamedTuple):
     start: Array  # (instances,) first row of each
     corners: Array  # (T, 3, 3) float32
     corner_normals: Array  # (T, 3, 3) float32; 0: flat
+    corner_uvs: Array | None  # (T, 3, 2) float32; None where no mesh has any
     slots: Array  # (T,)
     slot_table: Array  # (instances, slots)
     world_from_object: Array  # (instances, 4, 4)
@@ -79,6 +80,7 @@ class TriangleTable:
             self._start,
             self._corners,
             self._corner_normals,
+            self._corner_uvs,
             self._slots,
             self._slot_table,
             self._world_from_object,

@@ -3,6 +3,7 @@
 python -m tests.benchmarks._cuda_every_kernel small|large
 """
 
+import dataclasses
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.cuda import launches
 from engine.cuda.certification import DeviceBounder
 from engine.cuda.choose import shared_session
 from engine.cuda.layouts import WIDTHS
+from engine.protocol.scene import Environment, Panorama, Texture
 from engine.protocol.weights import NeuralWeights
 from engine.rendering.device_planes import DevicePlanes
 from engine.rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture
@@ -26,7 +28,7 @@ from tests.oracles import rays_towards_origin
 
 PLANES = (
     *("combined", "depth", "view_z", "normal", "position"),
-    *("object_id", "pass_index", "material_index"),
+    *("object_id", "pass_index", "material_index", "ambient_occlusion"),
 )
 LARGE_POINTS = 1 << 22
 
@@ -55,42 +57,80 @@ def proof(session):
     assert np.isfinite(out[0]).all()
 
 
-def picture(folder, shape, width, height):
-    """Neural and native objects, every kind of light with shadows, the world, two samples, all planes."""
-    builder = SceneBuilder(folder)
+def scene(builder, shape):
+    """Neural and native objects, a sun and the world's colour."""
     builder.neural(placed(0, 0, 0.2), weights=builder.bytes(shape))
-    builder.neural(
-        placed(0.8, 0.5, 0.0, scale=(0.5, 0.4, 0.7)), weights=builder.bytes(octahedron(0.6).to_bytes())
-    )
     builder.trimesh(trimesh.creation.box((6.0, 6.0, 0.1)), world_from_object=placed(0, 0, -0.75))
-    builder.trimesh(trimesh.creation.icosphere(subdivisions=2, radius=0.4), smooth=True)
-    for kind in ("SUN", "POINT", "SPOT", "AREA"):
+    builder.light(type="SUN", world_from_light=placed(0.3, -0.2, 2.5))
+    return {"world_color": (0.1, 0.1, 0.1)}
+
+
+def everything(builder, shape):
+    """All that a scene may hold: every kind of light, a picture on a mesh and around it, surfaces that let light through."""
+    options, veil = scene(builder, shape), builder.material(alpha=0.4, roughness=0.3)
+    for kind in ("POINT", "SPOT", "AREA"):
         builder.light(type=kind, world_from_light=placed(0.3, -0.2, 2.5))
-    prepared = prepare_scene(builder.scene(world_color=(0.1, 0.1, 0.1)), SceneCache(builder.folder))
-    request = ViewRequest(camera=view(width, height), width=width, height=height, planes=PLANES, samples=2)
-    return [render_picture(prepared, request).planes for _ in range(2)]
+    small = builder.bytes(octahedron(0.6).to_bytes())
+    builder.neural(placed(0.8, 0.5, 0.0, scale=(0.5, 0.4, 0.7)), weights=small, material=veil)
+    sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
+    builder.trimesh(sphere, smooth=True, material=builder.material(holdout=True, alpha=0.7))
+    pixels = np.random.default_rng(2).integers(0, 255, (6, 9, 3), np.uint8)
+    for interpolation in ("LINEAR", "CLOSEST"):
+        texture = Texture(picture=builder.blob(pixels), interpolation=interpolation)
+        box, material = trimesh.creation.box((0.6, 0.6, 0.4)), builder.material(base_texture=texture)
+        uvs = box.vertices[box.faces, :2]
+        builder.mesh(box.vertices, box.faces, placed(-0.8, -0.5, -0.5), material, uvs=uvs)
+    around = Environment(picture=builder.blob(pixels.astype(np.float32) / 255.0))
+    return options | {"environment": around, "ambient_factor": 0.3}
+
+
+def pictures(folder, build, shape, width, height, cameras, **options):
+    """Draw a scene by several cameras; gives the planes of each picture."""
+    builder = SceneBuilder(folder)
+    prepared = prepare_scene(builder.scene(**build(builder, shape)), SceneCache(builder.folder))
+    size = {"width": width, "height": height, "planes": PLANES}
+    requests = [ViewRequest(camera=camera, **size, **options) for camera in cameras]
+    return [render_picture(prepared, request).planes for request in requests]
+
+
+def cameras_of_every_kind(width, height):
+    """Sharp, through a lens, and panoramic."""
+    linear = view(width, height)
+    yield linear
+    yield dataclasses.replace(linear, aperture=0.05, focus_distance=2.7)
+    for kind in ("EQUIRECTANGULAR", "FISHEYE_EQUIDISTANT", "FISHEYE_EQUISOLID"):
+        yield dataclasses.replace(linear, panorama=Panorama(kind=kind))
+
+
+def large(session, folder):
+    """What is to be fast, at its size: few launches, each of which the profiler repeats."""
+    points = np.random.default_rng(0).uniform(-1, 1, (LARGE_POINTS, 3)).astype(np.float32)
+    for width in (32, 64, 128):
+        network = launches.DeviceNetwork(
+            session, random_network(width=width, depth=8, activation="hard_gelu")
+        )
+        for half in (False, True):
+            launches.evaluate(session, network, points, False, half)
+    return pictures(folder, scene, SPOT.read_bytes(), 1920, 1080, [view(1920, 1080)], samples=1)
+
+
+def small(session, folder):
+    """Everything, at a size that the slowest of tools gets through in a minute."""
+    evaluations_and_marches(session, 40)
+    proof(session)
+    size, gem = (24, 16), octahedron().to_bytes()
+    found = pictures(folder, everything, gem, *size, cameras_of_every_kind(*size), samples=2)
+    for threshold in (0.0, 0.01):  # opaque, and with pixels that settle
+        options = {"samples": 1 if threshold == 0.0 else 24, "noise_threshold": threshold}
+        found += pictures(folder, scene, gem, *size, [view(*size)], **options)
+    return found
 
 
 def main(arguments):
     session = shared_session()
-    large = arguments[0] == "large"
-    if large:
-        for width in (32, 64, 128):
-            network = launches.DeviceNetwork(
-                session, random_network(width=width, depth=8, activation="hard_gelu")
-            )
-            points = np.random.default_rng(0).uniform(-1, 1, (LARGE_POINTS, 3)).astype(np.float32)
-            for half in (False, True):
-                launches.evaluate(session, network, points, False, half)
-    else:
-        evaluations_and_marches(session, 40)
-        proof(session)
+    work = {"small": small, "large": large}[arguments[0]]
     with tempfile.TemporaryDirectory() as folder:
-        planes = picture(
-            Path(folder),
-            SPOT.read_bytes() if large else octahedron().to_bytes(),
-            *((1920, 1080) if large else (48, 32)),
-        )
+        planes = work(session, Path(folder))
     assert all(isinstance(found, DevicePlanes) for found in planes), "the CPU drew it"
     assert (planes[0]["object_id"] > 0).any()
     print("every kernel ran on", session.device.info.name)

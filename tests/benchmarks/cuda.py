@@ -31,12 +31,9 @@ PROCESSES = {
     "more shapes, s": (processes.more_shapes, 60.0),
     "torch": (processes.against_torch, 60.0),
     "served, 1080p": (processes.served, 60.0),
-    "tests on the GPU": (processes.tracing_tests, 150.0),
-    "fitting, s": (processes.fitting, 150.0),
     "share of the peak": (processes.profile, 60.0),
-    "memcheck": (processes.sanitizer("memcheck"), 60.0),
-    "racecheck": (processes.sanitizer("racecheck"), 60.0),
-    "initcheck": (processes.sanitizer("initcheck"), 60.0),
+    "tests and checks": (processes.proofs, 180.0),
+    "fitting, s": (processes.fitting, 150.0),
 }
 HERE = {
     "correctness": parts.correctness,
@@ -80,9 +77,10 @@ def measure(session, scale, show, names=ORDER, limit_s=LIMIT_S):
 
 
 def has_failed(results):
-    """Whether a part could not be measured, or found something wrong."""
-    kept = [part for part in results.values() if isinstance(part, dict)]
-    return any("failed" in part or part.get("clean") is False or part.get("passed") is False for part in kept)
+    """Whether a part, or one of its rows, could not be measured or found something wrong."""
+    if "failed" in results or results.get("clean") is False or results.get("passed") is False:
+        return True
+    return any(has_failed(part) for part in results.values() if isinstance(part, dict))
 
 
 def aims(results):

@@ -23,6 +23,8 @@ STRUCTS = {
     "neural": layouts.NORMALS_ARGUMENTS,
     "certify": layouts.CERTIFY_ARGUMENTS,
     "finish_frames": layouts.FINISH_ARGUMENTS,
+    "measure": layouts.NOISE_ARGUMENTS,
+    "choose": layouts.NOISE_ARGUMENTS,
 }
 MOST_THREADS = {"march": 256, "evaluate": 256, "neural": 256}  # launch bounds; of the others 128
 

@@ -8,8 +8,10 @@
 #include "certify_bounds.cuh"
 #include "evaluate_warp.cuh"
 #include "finish.cuh"
-#include "frame.cuh"
+#include "layers.cuh"
+#include "light_rays.cuh"
 #include "march_warp.cuh"
+#include "noise.cuh"
 #include "triangles.cuh"
 
 namespace {
@@ -68,6 +70,18 @@ PIXEL_KERNEL(begin_pixel)
 PIXEL_KERNEL(finish_surface)
 PIXEL_KERNEL(begin_light)
 PIXEL_KERNEL(add_light)
+PIXEL_KERNEL(begin_shadow)
+PIXEL_KERNEL(pass_surface)
+
+extern "C" void measure_noise(const NoiseArguments* args)
+{
+    for (int pixel = 0; pixel < args->count; ++pixel) measure_pixel(*args, pixel);
+}
+
+extern "C" void choose_pixels(const NoiseArguments* args)
+{
+    for (int first = 0; first < args->count; first += NI_LANES) choose_warp(*args, first);
+}
 
 extern "C" void neural_normals(const NormalsArguments* args)
 {
@@ -119,4 +133,12 @@ extern "C" void march_constants(double* out)
                                 MOST_AHEAD};
     memcpy(out, constants, sizeof constants);
 }
+
+extern "C" void frame_constants(double* out)
+{
+    const double constants[] = {NEURAL_BIAS,      BIAS_PIXELS,       MOST_BIAS,   LIFT_BELOW,   SHADOW_END, SOLID,       LENS_DIMENSION,
+                                BRIGHT_DIMENSION, AMBIENT_DIMENSION, MOST_LAYERS, NOTHING_LEFT, DARKEST,    LEAST_COSINE};
+    memcpy(out, constants, sizeof constants);
+}
+
 #include "layout_table.inc"

@@ -10,10 +10,11 @@ from rich.console import Console
 from engine.cuda.errors import NoDeviceError
 from engine.protocol.weights import Architecture
 from engine.tracing import device_choice
+from tests.benchmarks import _cuda_every_kernel, _cuda_roofline, cuda
 from tests.benchmarks import _cuda_parts as parts
 from tests.benchmarks import _cuda_processes as processes
-from tests.benchmarks import _cuda_roofline, cuda
 from tests.cuda import fake_driver, fake_libcuda
+from tests.cuda.test_kernels import KERNELS
 from tests.engine.networks import octahedron
 
 SMALL = parts.Scale(pictures={"1080p": (32, 18)}, points=200, rays=200, repeats=1, grid=64)
@@ -91,6 +92,7 @@ def test_no_part_begins_without_time_and_none_gets_more_than_is_left(session, mo
 def test_what_was_found_wrong_is_a_failure():
     assert not cuda.has_failed({"memcheck": {"left out": "no tool"}, "device": "any"})
     assert cuda.has_failed({"memcheck": {"clean": False}}) and cuda.has_failed({"tests": {"passed": False}})
+    assert cuda.has_failed({"tests and checks": {"racecheck": {"clean": True}, "frame": {"passed": False}}})
 
 
 def test_without_a_gpu_it_says_so_and_ends(monkeypatch, capsys):
@@ -142,6 +144,36 @@ def test_sanitizers_code_says_whether_it_was_clean(code, monkeypatch, tmp_path):
     found = processes.sanitizer("racecheck")(10.0)
     assert found["clean"] == (code == 0)
     assert found["says"].startswith("--tool racecheck --error-exitcode 9") and "small" in found["says"]
+
+
+def test_tests_and_checks_run_at_once_and_each_says_how_it_ended(monkeypatch):
+    """Two files of tests, one that fails; the checks' tool is not there."""
+    monkeypatch.setattr(shutil, "which", lambda *_: None)
+    monkeypatch.setattr(processes, "TESTS", ["tests/test_none.py", "tests/cuda/test_triangles.py"])
+    monkeypatch.setattr(processes, "AT_ONCE", 2)
+    found = processes.proofs(300.0)
+    assert list(found) == ["memcheck", "racecheck", "initcheck", "test_none", "test_triangles"]
+    assert "no compute-sanitizer" in found["initcheck"]["left out"]
+    assert not found["test_none"]["passed"] and cuda.has_failed({"tests and checks": found})
+    assert set(processes.proofs(0.0)["test_triangles"]) == {"passed", "says"}
+
+
+def test_every_kernel_is_among_those_that_the_tools_see(session, monkeypatch, capsys):
+    device = fake_driver.FakeDevice(fake_driver.info())
+    on_device = fake_driver.session(device)
+    for module in ("engine.cuda.choose", "tests.benchmarks._cuda_every_kernel"):
+        monkeypatch.setattr(f"{module}.shared_session", lambda: on_device)
+    assert _cuda_every_kernel.main(["small"]) == 0
+    assert {name for name, *_ in device.launches} == KERNELS
+    assert "every kernel ran on Fake H100" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_kernel_runs_through_the_driver_library(tmp_path):
+    command = ["-m", "tests.benchmarks._cuda_every_kernel", "small"]
+    done = fake_libcuda.run(command, fake_libcuda.environment(tmp_path), 500.0)
+    assert done.returncode == 0, done.stderr
+    assert "every kernel ran on Fake GPU 0" in done.stdout
 
 
 def test_process_that_takes_too_long_ends_in_time():

@@ -10,6 +10,7 @@ import engine.rendering.scene
 from engine.cuda.triangle_tree import LEAF, triangle_tree
 from engine.protocol.weights import NeuralWeights
 from engine.rendering.device_frame import device_scene
+from engine.rendering.device_planes import DevicePlanes
 from engine.rendering.renderer import (
     RenderCancelled,
     SceneCache,
@@ -97,17 +98,29 @@ def both(
     region=None,
     samples=1,
     camera=None,
+    planes=PLANES,
+    noise_threshold=0.0,
     **options,
 ):
+    """Give the planes that the CPU draws of a scene and those that the kernels draw."""
     scene = builder.scene(world_color=world, **options)
     camera = camera or camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), *SIZE, fov_y=0.75)
     request = ViewRequest(
-        camera=camera, width=SIZE[0], height=SIZE[1], planes=PLANES, samples=samples, seed=3, region=region
+        camera=camera,
+        width=SIZE[0],
+        height=SIZE[1],
+        planes=planes,
+        samples=samples,
+        seed=3,
+        region=region,
+        noise_threshold=noise_threshold,
     )
     expected = render_picture(prepared(builder, scene, None, monkeypatch), request)
     on_device = prepared(builder, scene, session or fake_driver.session(), monkeypatch)
-    assert device_scene(on_device) is not None
-    return expected.planes, render_picture(on_device, request).planes
+    actual = render_picture(on_device, request)
+    assert isinstance(actual.planes, DevicePlanes) and actual.left_to_cpu == ""
+    assert actual.samples == expected.samples
+    return expected.planes, actual.planes
 
 
 def check(expected, actual, flips=0.05):
@@ -235,12 +248,20 @@ def test_cancelled_picture_stops_between_samples(builder, monkeypatch):
     assert len(begun) < 8
 
 
-def test_transparent_surfaces_and_other_shaders_are_left_to_the_renderer(builder, monkeypatch):
-    gem = builder.bytes(octahedron(0.6).to_bytes())
-    glass = builder.material(alpha=0.5)
-    builder.neural(weights=gem, material=glass)
+def test_scenes_without_networks_and_other_shaders_are_left_to_the_renderer(builder, monkeypatch):
+    builder.trimesh(trimesh.creation.box((1.0, 1.0, 1.0)))
     scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)
     assert device_scene(scene) is None
+    builder.neural(weights=builder.bytes(octahedron(0.6).to_bytes()))
+    scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)
+    assert device_scene(scene) is not None
+    camera = camera_at((1.7, -2.6, 1.5), (0, 0, 0.1), 8, 8)
+
+    def red(scene, surfaces, x, y, sample, seed):
+        return np.tile(np.float32([1.0, 0.0, 0.0]), (len(surfaces.rays), 1))
+
+    picture = render_picture(scene, ViewRequest(camera=camera, width=8, height=8, samples=1, shader=red))
+    assert not isinstance(picture.planes, DevicePlanes) and (picture.planes["combined"][..., 0] == 1.0).any()
 
 
 def test_triangle_tree_holds_each_triangle_once_inside_its_boxes():

@@ -20,7 +20,7 @@ KERNELS = {
     *(f"{name}_{width}" for name in ("march", "evaluate_half") for width in WIDTHS),
     "evaluate_points",
     *("cast_rays", "begin_pixels", "finish_surfaces", "begin_lights", "add_lights", "neural_normals"),
-    *("certify_cells", "finish_frames"),
+    *("certify_cells", "finish_frames", "begin_shadows", "pass_surfaces", "measure_noise", "choose_pixels"),
 }
 PTXAS = """ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'march_32' for 'sm_90'
