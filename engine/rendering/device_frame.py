@@ -150,10 +150,12 @@ class DeviceFrame:
         """Add a tile of its own, of whole rows, to what the host has."""
         width = self._window.size[1]
         part = slice(pixels.first // width, (pixels.first + pixels.count) // width)
-        self.sum[part] += sums.download_color(self._session).reshape(-1, width, 4)
-        for plane in self._window.planes:
-            if is_first or plane >= layouts.AMBIENT_ROW:
-                self.planes[plane, part] += sums.download_plane(self._session, plane).reshape(-1, width)
+        wanted = [plane for plane in self._window.planes if is_first or plane >= layouts.AMBIENT_ROW]
+        color = sums.download_color(self._session)  # all of it before any is added, as each may fail
+        planes = [sums.download_plane(self._session, plane) for plane in wanted]
+        self.sum[part] += color.reshape(-1, width, 4)
+        for plane, values in zip(wanted, planes):
+            self.planes[plane, part] += values.reshape(-1, width)
 
     def finish(self, names: tuple[PlaneName, ...]) -> DevicePlanes | None:
         """Give the planes of what was drawn, on the device; None: the host has them.

@@ -149,13 +149,14 @@ def test_sanitizers_code_says_whether_it_was_clean(code, monkeypatch, tmp_path):
 def test_tests_and_checks_run_at_once_and_each_says_how_it_ended(monkeypatch):
     """Two files of tests, one that fails; the checks' tool is not there."""
     monkeypatch.setattr(shutil, "which", lambda *_: None)
-    monkeypatch.setattr(processes, "TESTS", ["tests/test_none.py", "tests/cuda/test_triangles.py"])
+    monkeypatch.setattr(processes, "TESTS", ["tests/test_none.py", "tests/engine/test_frames.py"])
     monkeypatch.setattr(processes, "AT_ONCE", 2)
     found = processes.proofs(300.0)
-    assert list(found) == ["memcheck", "racecheck", "initcheck", "test_none", "test_triangles"]
+    assert list(found) == ["memcheck", "racecheck", "initcheck", "test_none", "test_frames"]
     assert "no compute-sanitizer" in found["initcheck"]["left out"]
+    assert found["test_frames"]["passed"], found["test_frames"]
     assert not found["test_none"]["passed"] and cuda.has_failed({"tests and checks": found})
-    assert set(processes.proofs(0.0)["test_triangles"]) == {"passed", "says"}
+    assert set(processes.proofs(0.0)["test_frames"]) == {"passed", "says"}
 
 
 def test_every_kernel_is_among_those_that_the_tools_see(session, monkeypatch, capsys):

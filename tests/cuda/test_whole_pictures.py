@@ -36,7 +36,6 @@ from tests.cuda.test_frame import (  # noqa: F401
     both,
     builder,
     check,
-    everything,
     own_cache,
     prepared,
 )
@@ -102,7 +101,7 @@ def test_plane_of_ambient_occlusion_without_colour_and_in_a_region(builder, monk
 
 @pytest.mark.parametrize("size_y", [None, 2.6], ids=["perspective", "orthographic"])
 def test_depth_of_field_blurs_colours_and_leaves_planes_sharp(size_y, builder, monkeypatch):  # noqa: F811
-    everything(builder)
+    gem_on_a_floor(builder)
     builder.light(**LIGHTS["sun"])
     sharp = camera_at(EYE, TARGET, *SIZE, fov_y=0.75, size_y=size_y)
     blurred = dataclasses.replace(sharp, aperture=0.2, focus_distance=3.0)
@@ -124,7 +123,7 @@ PANORAMAS = {
 
 @pytest.mark.parametrize("name", PANORAMAS)
 def test_panorama_is_the_cpu_renderers(name, builder, monkeypatch):  # noqa: F811
-    everything(builder)
+    gem_on_a_floor(builder)
     builder.light(**LIGHTS["sun"])
     view = cameras.look_at(np.array([0.9, -1.4, 0.7]), np.array(TARGET, float))
     camera = Camera(view_from_world=view, clip_from_view=flat(np.eye(4)), panorama=PANORAMAS[name])
@@ -255,7 +254,12 @@ def test_more_veils_than_a_ray_goes_through(builder, monkeypatch):  # noqa: F811
         builder.trimesh(veil, world_from_object=placed(0, 0, 0.1 * k), material=thin)
     builder.light(**LIGHTS["sun"])
     camera = camera_at((0.3, -0.2, 5.0), (0, 0, 0), *SIZE, fov_y=0.6)
-    check(*both(builder, monkeypatch, camera=camera, planes=ALL_PLANES))
+    expected, actual = both(builder, monkeypatch, camera=camera, planes=ALL_PLANES)
+    assert np.abs(expected["combined"] - actual["combined"]).max() < 1e-4
+    alpha = expected["combined"][..., 3]
+    assert alpha.max() == 1.0 and abs(alpha.min() - (1.0 - 0.9**16)) < 1e-5
+    for planes in (expected, actual):
+        assert (planes["depth"] == 1.0).all() and (planes["ambient_occlusion"] == 0.0).all()
 
 
 def test_all_of_it_at_once_in_tiles_on_the_host_and_on_the_device(builder, monkeypatch):  # noqa: F811
@@ -328,7 +332,7 @@ def test_noise_threshold_gives_settled_pixels_no_more_samples(builder, monkeypat
     expected, actual = both(builder, monkeypatch, session, noise_threshold=0.03, **options)
     check(expected, actual)
     drawn = [blocks for name, blocks, *_ in device.launches if name == "begin_pixels"]
-    assert len(drawn) == 64 and drawn[-1] < drawn[0] / 2
+    assert len(drawn) == 64 and drawn[-1] < 0.6 * drawn[0]
     _, all_samples = both(builder, monkeypatch, **options)
     assert not np.array_equal(actual["combined"], all_samples["combined"])
     check_means(all_samples, actual, most=3e-2)
