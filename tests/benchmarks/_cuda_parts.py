@@ -46,13 +46,16 @@ class Scale:
     grid: int = RESOLUTION  # cells a side of the certified structure
 
 
-def shapes():
-    """Give the shapes to draw: those of the folder that VARIABLE names, the spot, what was converted, an exact octahedron."""
+def shape_files():
+    """Give the files of shapes to draw: those of the folder that VARIABLE names, the spot, what was converted."""
     folders = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
     given = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]
-    paths = [*given[: NUM_SHAPES - 1], SPOT, *sorted(SHAPES.glob("*.safetensors"))]
-    found = {path.stem: NeuralWeights.load(path) for path in paths[: NUM_SHAPES - 1]}
-    return found | {"octahedron": octahedron()}
+    return [*given[: NUM_SHAPES - 1], SPOT, *sorted(SHAPES.glob("*.safetensors"))][: NUM_SHAPES - 1]
+
+
+def shapes():
+    """Give the shapes to draw: those of files, and an exact octahedron."""
+    return {path.stem: NeuralWeights.load(path) for path in shape_files()} | {"octahedron": octahedron()}
 
 
 def device_seconds(session, scale, work):

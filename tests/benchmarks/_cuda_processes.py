@@ -66,8 +66,9 @@ def last_json(command, seconds):
 
 
 def against_torch(seconds):
-    """torch layer by layer, and the paper's tracing restated in torch."""
-    return last_json([sys.executable, "-m", "tests.benchmarks._cuda_torch", str(_cuda_parts.SPOT)], seconds)
+    """torch layer by layer, and the paper's tracing restated in torch, of the first shape that is drawn."""
+    shape = _cuda_parts.shape_files()[0]
+    return last_json([sys.executable, "-m", "tests.benchmarks._cuda_torch", str(shape)], seconds)
 
 
 def served(seconds):

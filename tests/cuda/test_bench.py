@@ -7,6 +7,7 @@ import time
 import pytest
 from rich.console import Console
 
+from engine.cuda import choose
 from engine.cuda.errors import NoDeviceError
 from engine.protocol.weights import Architecture
 from engine.tracing import device_choice
@@ -70,6 +71,14 @@ def test_shapes_are_four_where_a_folder_has_them(tmp_path, monkeypatch):
         (tmp_path / f"{name}.safetensors").write_bytes(octahedron().to_bytes())
     monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
     assert list(parts.shapes()) == ["armadillo", "bunny", "lucy", "octahedron"]
+    assert parts.shape_files()[0].stem == "armadillo"  # whose tracing in torch is compared
+
+
+def test_paper_is_compared_on_the_first_shape_that_is_drawn():
+    march = {"armadillo 1080p": {"frames/s": 900.0}, "spot 1080p": {"frames/s": 800.0}}
+    reached = {what: value for what, _, value in cuda.aims({"march": march, "torch": {cuda.PAPER: 2.0}})}
+    assert reached["the paper's algorithm, 300 times"] == 450.0
+    assert reached["1080p in the kernel, 1,000 frames/s"] == 900.0
 
 
 def test_failure_of_one_part_does_not_cost_the_others(session, monkeypatch):
@@ -103,6 +112,27 @@ def test_without_a_gpu_it_says_so_and_ends(monkeypatch, capsys):
     assert cuda.main() == 0
     said = capsys.readouterr().out
     assert said.startswith("no CUDA device, so nothing is measured: there is no NVIDIA driver")
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_missing_kernels_are_compiled_where_there_is_a_gpu(gpus, session, monkeypatch, tmp_path):
+    """The archive is not there at first; without a GPU nothing is compiled."""
+    compiled = []
+
+    def opened():
+        if not compiled:
+            raise NoDeviceError("the compiled kernels are not there")
+        return session
+
+    monkeypatch.setattr(cuda, "shared_session", opened)
+    monkeypatch.setattr(choose, "drivers", lambda: [fake_driver.FakeDriver([fake_driver.info()] * gpus)])
+    monkeypatch.setattr(cuda.kernels, "write_archive", compiled.append)
+    if gpus:
+        assert cuda.open_device(Console(quiet=True)) is session and compiled == [parts.ROOT / "dist"]
+    else:
+        with pytest.raises(NoDeviceError, match="not there"):
+            cuda.open_device(Console(quiet=True))
+        assert compiled == []
 
 
 def test_share_of_the_peak_is_counted_from_the_networks_matrices():
