@@ -13,7 +13,6 @@ from engine.tracing.cuda import CudaTracer
 from tests.cuda import fake_driver
 from tests.engine import test_tracing as suite
 from tests.engine.test_tracing import (  # noqa: F401  pytest finds them here
-    test_a_kink_beside_the_surface_is_no_division_by_zero,
     test_camera_inside_the_shape_hits_its_wall,
     test_cpu_evaluates_every_architecture,
     test_cpu_tracer_hits_an_exact_octahedron,
@@ -25,7 +24,6 @@ from tests.engine.test_tracing import (  # noqa: F401  pytest finds them here
     test_rays_parallel_to_an_axis_and_beside_the_box_miss_or_hit,
     test_reference_and_cpu_agree,
     test_t_does_not_depend_on_the_length_of_the_direction,
-    test_trained_thin_parts_are_not_missed,
 )
 
 SPOT = Path(__file__).resolve().parent.parent / "blender/data/spot.safetensors"
@@ -48,3 +46,17 @@ def on_the_gpu(monkeypatch, tmp_path):
 
 def test_the_suite_runs_on_the_gpu_backend():
     assert isinstance(suite.make_tracer(suite.octahedron(), "cpu"), CudaTracer)
+
+
+def test_a_kink_beside_the_surface_is_no_division_by_zero():
+    suite.test_a_kink_beside_the_surface_is_no_division_by_zero(certified=False)
+
+
+@pytest.mark.slow  # the host proves cells without the help of a GPU or Numba
+def test_a_kink_in_a_certified_grid_is_no_division_by_zero():
+    suite.test_a_kink_beside_the_surface_is_no_division_by_zero(certified=True)
+
+
+@pytest.mark.slow
+def test_trained_thin_parts_are_not_missed():
+    suite.test_trained_thin_parts_are_not_missed("relu")
