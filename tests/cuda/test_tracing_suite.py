@@ -3,6 +3,7 @@
 The trained network is the spot, which no torch in this process has to fit; "reference" stays the reference.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ from tests.engine.test_tracing import (  # noqa: F401  pytest finds them here
     test_t_does_not_depend_on_the_length_of_the_direction,
 )
 
+gpu_only = pytest.mark.skipif(
+    "NEURAL_IMPLICIT_TEST_GPU" not in os.environ,
+    reason="it takes the host a minute, and test_march.py and test_certify.py ask the same of it by other means",
+)
 SPOT = Path(__file__).resolve().parent.parent / "blender/data/spot.safetensors"
 
 
@@ -52,11 +57,11 @@ def test_a_kink_beside_the_surface_is_no_division_by_zero():
     suite.test_a_kink_beside_the_surface_is_no_division_by_zero(certified=False)
 
 
-@pytest.mark.slow  # the host proves cells without the help of a GPU or Numba
+@gpu_only
 def test_a_kink_in_a_certified_grid_is_no_division_by_zero():
     suite.test_a_kink_beside_the_surface_is_no_division_by_zero(certified=True)
 
 
-@pytest.mark.slow
+@gpu_only
 def test_trained_thin_parts_are_not_missed():
     suite.test_trained_thin_parts_are_not_missed("relu")
