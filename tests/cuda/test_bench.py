@@ -159,6 +159,18 @@ def test_profilers_table_is_read():
     assert processes.profiled("==ERROR== no permission") == {}
 
 
+def test_profiler_without_permission_is_left_out(monkeypatch, tmp_path):
+    tool = tmp_path / "ncu"
+    tool.write_text(
+        '#!/bin/sh\necho "==ERROR== ERR_NVGPUCTRPERM - The user does not have permission"\nexit 1\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda *_: str(tool))
+    assert "only administrators" in processes.profile(10.0)["left out"]
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    assert "failed" in processes.profile(10.0)
+
+
 def test_tools_that_are_not_there_are_left_out(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_: None)
     assert "no ncu" in processes.profile(10.0)["left out"]
