@@ -119,7 +119,10 @@ def test_derived_error_bounds_what_split_half_precision_does(spot):
             activation="gelu", width=129, depth=3
         ),  # the narrowest whose units leave the registers
         random_network(activation="silu", width=256, depth=3, skips=(1,)),
-        *(random_network(activation=name, width=24, depth=4) for name in ("leaky_relu", "elu", "sigmoid")),
+        *(
+            random_network(activation=name, width=24, depth=4)
+            for name in ("leaky_relu", "elu", "sigmoid", "hard_gelu")
+        ),
     ]
     seen_by_name = {weights.architecture.activation for weights in networks}
     assert seen_by_name == set(ACTIVATIONS)
