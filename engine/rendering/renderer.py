@@ -69,9 +69,7 @@ class ViewRequest:
     samples: int = 16  # per pixel
     seed: int = 0
     noise_threshold: float = 0.0  # pixels that hardly change any more get no more samples; 0: all get all
-    denoise: bool = (
-        False  # smooth the complete picture; what a GPU draws, and what a lens blurs, stays as it is
-    )
+    denoise: bool = False  # smooth the complete picture, save where a GPU draws it or a lens blurs it
     shader: Shader = shade  # gives surfaces their colour
 
     def __post_init__(self) -> None:
