@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from click_convert import find_tab, side_panel
 from pointing import find, point, press, rows_of
 
-MOMENT_S, WAIT_S = 0.6, 600.0
+MOMENT_S, FEW_S, WAIT_S = 0.6, 200.0, 600.0
 STATUS_Y = 10  # pixels, the middle of the status bar
 queue = conversion_queue.queue
 
@@ -114,8 +114,9 @@ def show_error(inside):
     for name, shown in (("shown", True), ("hidden", False)):
         place = yield from button(inside, "neural_implicit.show_error()", 0.75)
         press(inside, window, place)
+        yield MOMENT_S  # a hand rests too
         to_view(inside)
-        yield inside.until(lambda wanted=shown: overlay.shows(obj) == wanted, WAIT_S, f"the error {name}")
+        yield inside.until(lambda wanted=shown: overlay.shows(obj) == wanted, FEW_S, f"the error {name}")
         yield 2 * MOMENT_S
         inside.screenshot(f"error_{name}_again" if not shown else "error_shown")
         facts[name] = overlay.shows(obj)
