@@ -9,7 +9,8 @@ extension     write dist/neural_implicit-VERSION.zip, the same bytes from the sa
               --cuda: with what `cuda` makes in it, where the installed engine looks for it
 cuda          compile the CUDA kernels for every chip into dist/neural_implicit-kernels.zip; needs NVIDIA's nvcc
 environments  make .venv (the engine) and .venv-bpy-5.0.1 (headless Blender); other verbs do it when they need to.
-              --oldest: also .venv-bpy-4.2.0, in which the tests then run as well
+              --older: also .venv-bpy-4.2.0 and .venv-bpy-4.5.15, in which a few tests then run as well, and with
+              NEURAL_IMPLICIT_LONG=1 all that need no window
 clean         remove what the verbs made
 """
 
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from requirements import cubins, kernels
-from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER, BuildError, prepare
+from requirements.environments import ENGINE, HEADLESS_BLENDER, OLDER_BLENDERS, BuildError, prepare
 
 ROOT = Path(__file__).resolve().parent
 EXTENSION_FILES = (
@@ -79,7 +80,7 @@ def main() -> int:
     extension_parser.add_argument("--cuda", action="store_true", help="with the compiled CUDA kernels")
     _verb(verbs, "cuda", cuda).add_argument("--output", type=Path, default=ROOT / "dist", help="a folder")
     _verb(verbs, "environments", environments).add_argument(
-        "--oldest", action="store_true", help="headless Blender 4.2.0 as well, for the tests"
+        "--older", action="store_true", help="headless Blender 4.2 and 4.5 as well, for the tests"
     )
     _verb(verbs, "clean", clean).add_argument(
         "--environments", action="store_true", help="the environments as well"
@@ -103,7 +104,7 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int]) -> ar
 
 def environments(arguments: argparse.Namespace) -> int:
     """Make the environments that the other verbs work in."""
-    for environment in (ENGINE, HEADLESS_BLENDER, *([OLDEST_BLENDER] if arguments.oldest else [])):
+    for environment in (ENGINE, HEADLESS_BLENDER, *(OLDER_BLENDERS if arguments.older else ())):
         print(f"{environment.name}: {prepare(environment)}")
     return 0
 
@@ -191,7 +192,7 @@ def clean(arguments: argparse.Namespace) -> int:
     """Remove what the verbs made."""
     folders = [ROOT / name for name in MADE]
     if arguments.environments:
-        folders += [environment.folder(ROOT) for environment in (ENGINE, HEADLESS_BLENDER, OLDEST_BLENDER)]
+        folders += [environment.folder(ROOT) for environment in (ENGINE, HEADLESS_BLENDER, *OLDER_BLENDERS)]
     for folder in folders:
         if folder.exists():
             print(f"removing {folder}")

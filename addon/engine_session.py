@@ -91,13 +91,13 @@ class EngineSession:
             process.send(scene)
         return True
 
-    def load_scene(self, scene_id: str, scene: Scene) -> None:
-        """Send a scene, unless it is the one that is loaded; blobs that no scene needs any more are removed."""
+    def load_scene(self, scene_id: str, scene: Scene, job: int = 0) -> None:
+        """Send a scene of a job, unless it is the one that is loaded; blobs that no scene needs any more are removed."""
         known = self._scenes.get(scene_id)
-        if known is not None and known.scene == scene:
+        if known is not None and known.scene == scene and known.job == job:
             return
         self._revision += 1
-        message = LoadScene(scene_id=scene_id, revision=self._revision, scene=scene)
+        message = LoadScene(scene_id=scene_id, revision=self._revision, scene=scene, job=job)
         self._scenes[scene_id] = message
         if self._process is not None:
             self._process.send(message)

@@ -42,6 +42,7 @@ class _Final:
 
     engine: EngineSession | None = None
     num_requests = 0
+    job = 1  # number of the present still or animation
     # of the present job: once the GPU has failed, the rest is the CPU's
     device: Literal["auto", "cpu"] = "auto"
     failed_in_background = False
@@ -53,7 +54,8 @@ class _LeftToCpu(Exception):
 
 @persistent
 def _before_job(*_: object) -> None:
-    """Try the GPU again where it failed in the last still or animation; an engine keeps to what it has lost."""
+    """Begin a still or an animation; try the GPU again where it failed in the last: an engine keeps to what it has lost."""
+    _Final.job += 1
     if _Final.device == "cpu" and _Final.engine is not None:
         _Final.engine.kill()
     _Final.device = "auto"
@@ -109,7 +111,7 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
     for sentence in new_approximations(depsgraph):
         engine.report({"WARNING"}, sentence)
     scene = SceneExporter(session.folder).export(depsgraph)
-    session.load_scene(VIEW, dataclasses.replace(scene, device=_Final.device))
+    session.load_scene(VIEW, dataclasses.replace(scene, device=_Final.device), _Final.job)
     session.ensure_running(at_once=True)
     x0, y0, x1, y1 = request.region or (0, 0, request.width, request.height)
     slots = session.reserve(VIEW, frame_bytes(request.planes, x1 - x0, y1 - y0))
@@ -122,7 +124,7 @@ def _render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> N
             finished = _receive(engine, session, request, result)
         except _LeftToCpu as left:
             _say_left_to_cpu(engine, depsgraph.scene.frame_current, str(left))
-            session.load_scene(VIEW, dataclasses.replace(scene, device="cpu"))
+            session.load_scene(VIEW, dataclasses.replace(scene, device="cpu"), _Final.job)
             _Final.num_requests += 1
             again = dataclasses.replace(request, request=_Final.num_requests)
             session.request(again)

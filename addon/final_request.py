@@ -76,6 +76,7 @@ def final_request(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph
         planes=tuple(p.plane for p in enabled_passes(depsgraph.view_layer)),
         samples=scene.neural_implicit_render.samples,
         noise_threshold=scene.neural_implicit_render.noise_threshold,
+        denoise=scene.neural_implicit_render.denoise,
     )
 
 

@@ -241,7 +241,7 @@ def unit_from_object_of(mesh: bpy.types.Mesh) -> FloatArray | None:
     return None if description is None else np.array(description.unit_from_object, np.float64).reshape(4, 4)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def _description(packed: bytes) -> Description | None:
     try:
         return NeuralWeights.from_bytes(packed).description

@@ -58,6 +58,7 @@ class NEURAL_IMPLICIT_PT_sampling(_Panel, bpy.types.Panel):
             pair = column.column(align=True)
             pair.prop(settings, f"{prefix}samples")
             pair.prop(settings, f"{prefix}noise_threshold")
+            column.prop(settings, f"{prefix}denoise")
 
 
 class NEURAL_IMPLICIT_PT_ambient_occlusion(_Panel, bpy.types.Panel):

@@ -53,6 +53,16 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
         precision=4,
         update=_sampling_changed,
     )
+    denoise: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Denoise",
+        description="Smooth the noise of a complete picture that the processor draws, over surfaces and never across their edges. "
+        "Pictures with depth of field, and those the GPU draws as a whole, stay as they are",
+    )
+    viewport_denoise: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Denoise",
+        description="The same for a resting 3D view; F12 then shows the same only where it denoises too",
+        update=_sampling_changed,
+    )
     native_holdout: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Native Objects as Holdout",
         description="Meshes hide and shadow what is behind them and leave a hole in the picture, to be filled by another render",

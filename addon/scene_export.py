@@ -51,6 +51,9 @@ class SceneExporter:
         self.moves = False  # whether the last scene held a moving shape
         self._surroundings: tuple[Vector, Environment | None] | None = None
         self._sound: dict[str, bool] = {}  # weights by SHA-256: whether they can be drawn
+        self._applied: dict[
+            int, mathutils.Matrix
+        ] = {}  # transforms that were applied to proxies, by the mesh
 
     def forget_updated(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Forget the geometry of all that the graph says has changed."""
@@ -64,9 +67,14 @@ class SceneExporter:
             return
         for uid in changed:
             self._geometries.pop(uid, None)
+            self._applied.pop(uid, None)
         for evaluated in depsgraph.objects:  # several objects may share data that has changed
             original = evaluated.original
-            if original.data is not None and original.data.session_uid in changed:
+            if original.data is None:
+                continue
+            if original.session_uid in changed:
+                self._applied.pop(original.data.session_uid, None)
+            if original.data.session_uid in changed:
                 self._geometries.pop(original.session_uid, None)
 
     @property
@@ -124,6 +132,13 @@ class SceneExporter:
             self._sound[sha256] = _can_be_read(packed, evaluated.name)
         return sha256 if self._sound[sha256] else None
 
+    def world_from_fitted(self, instance: bpy.types.DepsgraphObjectInstance) -> tuple[float, ...]:
+        """Give where the object space the weights were fitted in lies; Apply Transform leaves it where it was."""
+        mesh = instance.object.original.data
+        if mesh.session_uid not in self._applied:
+            self._applied[mesh.session_uid] = mathutils.Matrix(applied_transform(mesh).tolist())
+        return flat(instance.matrix_world @ self._applied[mesh.session_uid])
+
     def geometry(self, instance: bpy.types.DepsgraphObjectInstance) -> MeshGeometry | None:
         """Give an instance's triangles, stored; None where it has none."""
         evaluated = instance.object
@@ -167,6 +182,7 @@ class _Building:
         ] = {}  # pointers hold during one export
         self._geometry_indices: dict[MeshGeometry, int] = {}
         self._material_indices: dict[Material, int] = {}
+        self._made: dict[tuple[int, bool], Material] = {}  # by pointer, and whether with its texture
 
     def add(self, instance: bpy.types.DepsgraphObjectInstance) -> None:
         evaluated = instance.object
@@ -187,7 +203,7 @@ class _Building:
                 name=evaluated.name,
                 object_id=self._num_objects,
                 weights=weights,
-                world_from_object=_world_from_fitted(instance),
+                world_from_object=self._exporter.world_from_fitted(instance),
                 material=self._materials(instance, False, textured=False)[0],
                 pass_index=evaluated.pass_index,
                 time=time_of(evaluated.original.data, self._scene),
@@ -235,9 +251,12 @@ class _Building:
         return tuple(self._material(dataclasses.replace(m, holdout=True) if holdout else m) for m in made)
 
     def _exported(self, material: bpy.types.Material | None, textured: bool) -> Material:
-        made = export_material(material)
-        texture = self._exporter.textures.texture(material) if textured and material is not None else None
-        return made if texture is None else dataclasses.replace(made, base_texture=texture)
+        key = (0 if material is None else material.as_pointer(), textured)
+        if key not in self._made:
+            made = export_material(material)
+            texture = self._exporter.textures.texture(material) if textured and material is not None else None
+            self._made[key] = made if texture is None else dataclasses.replace(made, base_texture=texture)
+        return self._made[key]
 
     def _material(self, material: Material) -> int:
         index = self._material_indices.setdefault(material, len(self.materials))
@@ -253,12 +272,6 @@ def _ambient(scene: bpy.types.Scene) -> dict[str, float]:
     settings = scene.world.light_settings
     factor = settings.ao_factor if scene.neural_implicit_render.ambient_occlusion else 0.0
     return {"ambient_factor": float(factor), "ambient_distance": float(settings.distance)}
-
-
-def _world_from_fitted(instance: bpy.types.DepsgraphObjectInstance) -> tuple[float, ...]:
-    """Give where the object space the weights were fitted in lies; Apply Transform leaves it where it was."""
-    applied = applied_transform(instance.object.original.data)
-    return flat(instance.matrix_world @ mathutils.Matrix(applied.tolist()))
 
 
 def _can_be_read(packed: bytes, name: str) -> bool:

@@ -86,6 +86,14 @@ OLDEST_BLENDER = Environment(
     download_mb=540,
     disk_mb=1600,
 )
+LONG_TERM_BLENDER = Environment(
+    name=".venv-bpy-4.5.15",
+    lists=("bpy-4.5.15.txt",),
+    purpose="headless Blender 4.5, which has long-term support",
+    download_mb=400,
+    disk_mb=970,
+)
+OLDER_BLENDERS = (OLDEST_BLENDER, LONG_TERM_BLENDER)
 BENCH = Environment(
     name=".venv-bench",
     lists=("bench.txt",),

@@ -12,7 +12,7 @@ from .network_rows import packed_rows, too_large
 from .network_values import network_values
 from .step_bytes import StepBytes, step_bytes
 
-MOST_KEPT = 64  # networks; each takes about 0.1 MB
+FEWEST_KEPT = 64  # networks; each takes about 0.1 MB
 
 Key = tuple[bytes, float]  # the file's bytes, and the moment of a moving shape
 
@@ -51,13 +51,21 @@ class Preparation:
 
     def __init__(self) -> None:
         self._made: dict[Key, futures.Future[Prepared | None]] = {}
+        self._unfinished: list[futures.Future[Prepared | None]] = []
         self._shown: dict[int, Prepared | None] = {}
+        self._most_kept = FEWEST_KEPT
+        self.num_submitted = 0
         self._threads: futures.ThreadPoolExecutor | None = None
 
     @property
     def pending(self) -> bool:
         """Whether anything is still being made."""
-        return any(not made.done() for made in self._made.values())
+        self._unfinished = [made for made in self._unfinished if not made.done()]
+        return bool(self._unfinished)
+
+    def expect(self, num_shapes: int) -> None:
+        """Keep so many networks at least, and as many that were there before, however they are asked for."""
+        self._most_kept = max(self._most_kept, 2 * num_shapes)
 
     def get(self, data: bytes, time: float, owner: int) -> Prepared | None:
         """Give what was made of a network; None where it cannot be.
@@ -69,7 +77,7 @@ class Preparation:
         if made is None:
             made = self._submit(data, time)
         self._made[key] = made  # the last in the order is the newest
-        while len(self._made) > MOST_KEPT:
+        while len(self._made) > self._most_kept:
             self._made.pop(next(iter(self._made))).cancel()
         if not made.done():
             before = self._shown.get(owner)
@@ -81,6 +89,7 @@ class Preparation:
     def clear(self) -> None:
         """Forget everything."""
         self._made.clear()
+        self._unfinished.clear()
         self._shown.clear()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
@@ -91,7 +100,9 @@ class Preparation:
             self._threads = futures.ThreadPoolExecutor(1, thread_name_prefix="solid view")
         for key in [key for key, made in self._made.items() if key[0] == data and not made.done()]:
             self._made.pop(key).cancel()  # the timeline has moved on
-        return self._threads.submit(prepare, data, time)
+        self.num_submitted += 1
+        self._unfinished.append(made := self._threads.submit(prepare, data, time))
+        return made
 
 
 preparation = Preparation()

@@ -69,16 +69,29 @@ def shade_program() -> gpu.types.GPUShader:
     return _create(info, "neural_implicit_shade", constants, "neural_shade_fragment")
 
 
-def draw_rectangle(shader: gpu.types.GPUShader, low: tuple[float, float], high: tuple[float, float]) -> None:
-    """Draw the part of the picture from `low` to `high`, in [-1, 1]^2, with the bound shader."""
-    corners = [(high[0] if x > 0 else low[0], high[1] if y > 0 else low[1]) for x, y in COVERING]
-    batch_for_shader(shader, "TRIS", {"position": corners}).draw(shader)
+def draw_whole(shader: gpu.types.GPUShader) -> None:
+    """Draw all of the picture with the bound shader, or what a scissor leaves of it."""
+    _covering(shader).draw(shader)
+
+
+def draw_part(shader: gpu.types.GPUShader, x0: int, y0: int, x1: int, y1: int) -> None:
+    """Draw the pixels from (x0, y0) to before (x1, y1) of the bound picture."""
+    gpu.state.scissor_test_set(True)
+    gpu.state.scissor_set(x0, y0, x1 - x0, y1 - y0)
+    _covering(shader).draw(shader)
+    gpu.state.scissor_test_set(False)
+
+
+@functools.cache
+def _covering(shader: gpu.types.GPUShader) -> gpu.types.GPUBatch:
+    return batch_for_shader(shader, "TRIS", {"position": COVERING})
 
 
 def forget_programs() -> None:
-    """Free the shaders; for unregistering."""
+    """Free the shaders and what is drawn with them; for unregistering."""
     march_program.cache_clear()
     shade_program.cache_clear()
+    _covering.cache_clear()
 
 
 def _struct(name: str, members: tuple[str, ...]) -> str:

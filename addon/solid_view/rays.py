@@ -32,42 +32,50 @@ class Rays:
     rectangle: tuple[float, float, float, float]  # x and y from, x and y to, that the shape's box covers
 
 
-def rays_of(view: FloatArray, window: FloatArray, world_from_unit: FloatArray, box: FloatArray) -> Rays:
-    """Give the rays of a view.
+def rays_of(
+    view: FloatArray, window: FloatArray, world_from_unit: FloatArray, boxes: FloatArray
+) -> list[Rays]:
+    """Give the rays of a view for each of N shapes.
 
     Args:
         view: `RegionView3D.view_matrix`, (4, 4).
         window: `RegionView3D.window_matrix`, (4, 4).
-        world_from_unit: (4, 4), invertible.
-        box: (2, 3) what holds the shape in unit space.
+        world_from_unit: (N, 4, 4), invertible.
+        boxes: (N, 2, 3) what holds each shape in unit space.
     """
     view_from_unit = view @ world_from_unit
     unit_from_view = np.linalg.inv(view_from_unit)
-    perspective = window[3, 3] == 0.0
-    shift = -float(view_from_unit[2, 3])
+    turned = unit_from_view[:, :3, :3].transpose(0, 2, 1)
+    perspective = bool(window[3, 3] == 0.0)
+    shift = -view_from_unit[:, 2, 3]
     sideways = np.array([[1.0 / window[0, 0], 0.0, 0.0], [0.0, 1.0 / window[1, 1], 0.0]])
     if perspective:
         ahead = [window[0, 2] / window[0, 0], window[1, 2] / window[1, 1], -1.0]
-        direction = np.array([ahead, *sideways]) @ unit_from_view[:3, :3].T
-        origin = shift * direction
-        origin[0] += unit_from_view[:3, 3]
+        direction = np.array([ahead, *sideways]) @ turned
+        origin = shift[:, None, None] * direction
     else:
-        direction = np.zeros((3, 3))
-        direction[0] = -unit_from_view[:3, 2]
-        start = [-window[0, 3] / window[0, 0], -window[1, 3] / window[1, 1], -shift]
-        origin = np.array([start, *sideways]) @ unit_from_view[:3, :3].T
-        origin[0] += unit_from_view[:3, 3]
+        direction = np.zeros((len(shift), 3, 3))
+        direction[:, 0] = -unit_from_view[:, :3, 2]
+        base = np.broadcast_to(np.array([np.zeros(3), *sideways]), direction.shape).copy()
+        base[:, 0, :2] = -window[0, 3] / window[0, 0], -window[1, 3] / window[1, 1]
+        base[:, 0, 2] = -shift
+        origin = base @ turned
+    origin[:, 0] += unit_from_view[:, :3, 3]
     near, far = _limits(window, perspective)
     a, b = (-window[2, 2], window[2, 3]) if perspective else (window[2, 3], -window[2, 2])
-    return Rays(
-        origin=origin,
-        direction=direction,
-        depth=(float(a), float(b), shift),
-        limits=(near - shift, far - shift),
-        is_perspective=bool(perspective),
-        view_from_normal=unit_from_view[:3, :3].T,
-        rectangle=_rectangle(window @ view_from_unit, box, near if perspective else None),
-    )
+    rectangles = _rectangles(window @ view_from_unit, boxes, near if perspective else None)
+    return [
+        Rays(
+            origin=origin[k],
+            direction=direction[k],
+            depth=(float(a), float(b), away),
+            limits=(near - away, far - away),
+            is_perspective=perspective,
+            view_from_normal=turned[k],
+            rectangle=rectangle,
+        )
+        for k, (away, rectangle) in enumerate(zip(shift.tolist(), rectangles))
+    ]
 
 
 def _limits(window: FloatArray, perspective: bool) -> tuple[float, float]:
@@ -78,15 +86,21 @@ def _limits(window: FloatArray, perspective: bool) -> tuple[float, float]:
     return float(near), float(far)
 
 
-def _rectangle(
-    clip_from_unit: FloatArray, box: FloatArray, near: float | None
-) -> tuple[float, float, float, float]:
-    corners = np.array(
-        [[box[i, 0], box[j, 1], box[k, 2], 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-    )
-    clip = corners @ clip_from_unit.T
-    if near is not None and (clip[:, 3] <= near).any():
-        return WHOLE_VIEW  # the camera is in the box or beside it
-    place = clip[:, :2] / clip[:, 3:]
-    low, high = np.clip(place.min(axis=0), -1.0, 1.0), np.clip(place.max(axis=0), -1.0, 1.0)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+CORNERS = np.array(
+    [[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+)  # of a box, low or high by axis
+
+
+def _rectangles(
+    clip_from_unit: FloatArray, boxes: FloatArray, near: float | None
+) -> list[tuple[float, float, float, float]]:
+    """Give what part of the view each box (N, 2, 3) covers; all of it where the camera is in the box or beside it."""
+    corners = boxes[:, CORNERS, np.arange(3)]
+    clip = corners @ clip_from_unit[:, :, :3].transpose(0, 2, 1) + clip_from_unit[:, None, :, 3]
+    beside = np.zeros(len(boxes), bool) if near is None else (clip[..., 3] <= near).any(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of corners on the camera's plane
+        place = clip[..., :2] / clip[..., 3:]
+    place[beside] = 0.0
+    found = np.concatenate([place.min(axis=1), place.max(axis=1)], axis=1).clip(-1.0, 1.0)
+    found[beside] = WHOLE_VIEW
+    return [tuple(row) for row in found.tolist()]

@@ -7,14 +7,15 @@ import gpu
 import numpy as np
 
 from .lighting import FLAT, MATCAP, ROW, matcap_of, shading_rows, transform_of
-from .prepared import Prepared, preparation
-from .programs import MOST_PLANES, draw_rectangle, shade_program
+from .prepared import Prepared
+from .programs import MOST_PLANES, draw_whole, shade_program
 from .rays import rays_of
-from .scene_shapes import Finish, SceneShape, finder, finish_of, is_shown, scene_shapes
-from .shape_uniforms import ShapeDrawing, UploadedNetwork, texture, uniform_buffer
+from .scene_shapes import Finish
+from .shape_uniforms import ShapeDrawing, UploadedNetwork, drawings_of, texture, uniform_buffer
+from .shown_shapes import Shown, ShownShapes
 from .traced_picture import TracedPicture
 
-MOST_UPLOADED = 64
+MOST_UPLOADED = 64  # networks, beyond those of the view that draws; 50 kB each
 
 
 class Uploads:
@@ -23,11 +24,11 @@ class Uploads:
     def __init__(self) -> None:
         self._networks: dict[Prepared, UploadedNetwork] = {}
 
-    def get(self, prepared: Prepared) -> UploadedNetwork:
-        """Give a network, uploaded now where it is not yet there."""
+    def get(self, prepared: Prepared, num_shown: int) -> UploadedNetwork:
+        """Give one of `num_shown` networks of a view, uploaded now where it is not yet there."""
         network = self._networks.pop(prepared, None) or UploadedNetwork(prepared)
         self._networks[prepared] = network
-        while len(self._networks) > MOST_UPLOADED:
+        while len(self._networks) > MOST_UPLOADED + num_shown:
             self._networks.pop(next(iter(self._networks)))
         return network
 
@@ -62,6 +63,7 @@ class RegionDrawing:
         self.picture = TracedPicture()
         self._key: object = None
         self._shapes: list[ShapeDrawing] = []
+        self._shown = ShownShapes()
         self._shading: gpu.types.GPUUniformBuf | None = None
         self._palette_key: object = None
         self._palette: gpu.types.GPUTexture | None = None
@@ -70,20 +72,13 @@ class RegionDrawing:
 
     def draw(self, context: bpy.types.Context) -> bool:
         """Draw; whether everything is traced and nothing more will come."""
-        found = scene_shapes.of(context.evaluated_depsgraph_get())
-        find = finder(found)
-        ready = [
-            (shape, prepared)
-            for shape in found
-            if is_shown(shape, context, find)
-            and (prepared := preparation.get(shape.weights, shape.time, shape.mesh_uid)) is not None
-        ]
-        if not ready:
+        shown = self._shown.of(context)
+        if not shown.ready:
             return True
         size = (context.region.width, context.region.height)
-        key = _key(context, ready)
+        key = _key(context, shown)
         if key != self._key:
-            self._key, self._shapes = key, _drawings(context, ready)
+            self._key, self._shapes = key, _drawings(context, shown)
         depth_test, depth_mask = gpu.state.depth_test_get(), gpu.state.depth_mask_get()
         blend = gpu.state.blend_get()
         try:
@@ -91,7 +86,7 @@ class RegionDrawing:
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("ALPHA_PREMULT")
-            self._shade(context, [finish_of(shape, context, find) for shape, _ in ready], size)
+            self._shade(context, shown.finishes, size)
         finally:
             gpu.state.blend_set(blend)
             gpu.state.depth_mask_set(depth_mask)
@@ -122,7 +117,7 @@ class RegionDrawing:
         shader.uniform_sampler("palette", palette)
         shader.uniform_sampler("matcap", matcap or palette)
         shader.uniform_sampler("transform", transform or palette)
-        draw_rectangle(shader, (-1.0, -1.0), (1.0, 1.0))
+        draw_whole(shader)
 
     def _palette_of(self, finishes: list[Finish]) -> gpu.types.GPUTexture:
         if self._palette is None or self._palette_key != finishes:
@@ -136,27 +131,23 @@ class RegionDrawing:
         return self._palette
 
 
-def _key(context: bpy.types.Context, ready: list[tuple[SceneShape, Prepared]]) -> object:
+def _key(context: bpy.types.Context, shown: Shown) -> object:
     """Name all that the traced picture depends on."""
     view, region = context.region_data, context.region
     camera = tuple(np.array(view.view_matrix).ravel()), tuple(np.array(view.window_matrix).ravel())
-    shapes = tuple((id(prepared), shape.world_from_object.tobytes()) for shape, prepared in ready)
     planes = np.array(view.clip_planes).tobytes() if view.use_clip_planes else b""
-    return camera, region.width, region.height, shapes, planes
+    return camera, region.width, region.height, shown.key, planes
 
 
-def _drawings(context: bpy.types.Context, ready: list[tuple[SceneShape, Prepared]]) -> list[ShapeDrawing]:
+def _drawings(context: bpy.types.Context, shown: Shown) -> list[ShapeDrawing]:
     view = context.region_data
     view_matrix, window = np.array(view.view_matrix, np.float64), np.array(view.window_matrix, np.float64)
     planes = (
         np.array(view.clip_planes, np.float64)[:MOST_PLANES] if view.use_clip_planes else np.zeros((0, 4))
     )
-    drawings = []
-    for number, (shape, prepared) in enumerate(ready, 1):
-        world_from_unit = shape.world_from_object @ prepared.object_from_unit
-        if abs(np.linalg.det(world_from_unit[:3, :3])) < 1e-30:
-            continue  # scaled to nothing
-        box = np.array([prepared.steps.box_low, prepared.steps.box_high])
-        rays = rays_of(view_matrix, window, world_from_unit, box)
-        drawings.append(ShapeDrawing(uploads.get(prepared), rays, number, planes @ world_from_unit))
-    return drawings
+    volumes = np.abs(np.linalg.det(shown.world_from_unit[:, :3, :3]))
+    kept = np.flatnonzero(volumes >= 1e-30)  # the others are scaled to nothing
+    places = shown.world_from_unit[kept]
+    networks = [uploads.get(shown.ready[k][1], len(kept)) for k in kept]
+    rays = rays_of(view_matrix, window, places, shown.boxes[kept])
+    return drawings_of(networks, rays, 1 + kept, planes @ places)

@@ -36,20 +36,16 @@ class ShapeDrawing:
     """A network, where it is seen, and as which number."""
 
     network: UploadedNetwork
-    rays: Rays
-    number: int
-    planes: np.ndarray  # (P, 4) in unit space, what is behind one is cut away
+    rectangle: tuple[float, float, float, float]  # of the view, as `Rays` has it
+    num_planes: int  # what is behind one is cut away
+    rows: np.ndarray  # (NUM_ROWS, 4) float32, all but what a picture's size decides
     _buffers: dict[tuple[int, int], gpu.types.GPUUniformBuf] = field(default_factory=dict)
-
-    @property
-    def width(self) -> float:
-        """Share of the view's width that it covers."""
-        return 0.5 * max(self.rays.rectangle[2] - self.rays.rectangle[0], 0.0)
 
     @property
     def share(self) -> float:
         """Share of the view that it covers."""
-        return self.width * 0.5 * max(self.rays.rectangle[3] - self.rays.rectangle[1], 0.0)
+        x0, y0, x1, y1 = self.rectangle
+        return 0.25 * max(x1 - x0, 0.0) * max(y1 - y0, 0.0)
 
     def bind(
         self,
@@ -60,7 +56,10 @@ class ShapeDrawing:
     ) -> None:
         """Set all that the shader reads for a picture of `size`, `scale` of its pixels for one of the view's."""
         if size not in self._buffers:
-            self._buffers[size] = uniform_buffer(self._rows(size, scale if coarser is not None else 0.0))
+            rows = self.rows.copy()
+            rows[ROW["picture"]] = (*size, scale if coarser is not None else 0.0, self.num_planes)
+            rows[ROW["misc"], 0] = TOLERANCE_PX * 2.0 / size[0]
+            self._buffers[size] = uniform_buffer(rows)
         shader.uniform_block("shape", self._buffers[size])
         for k, buffer in enumerate(self.network.buffers):
             shader.uniform_block(f"network_{k}", buffer)
@@ -69,27 +68,53 @@ class ShapeDrawing:
             "coarser", self.network.no_picture if coarser is None else coarser.texture_color
         )
 
-    def _rows(self, size: tuple[int, int], samples: float) -> np.ndarray:
-        rays, steps = self.rays, self.network.prepared.steps
-        rows = np.zeros((NUM_ROWS, 4))
-        for name, triple in (("origin", rays.origin), ("direction", rays.direction)):
-            rows[ROW[name], :3], rows[ROW[f"{name}_x"], :3], rows[ROW[f"{name}_y"], :3] = triple
-        rows[ROW["box_low"], :3], rows[ROW["box_high"], :3] = steps.box_low, steps.box_high
-        rows[ROW["depth"]] = (*rays.depth, rays.is_perspective)
-        rows[ROW["limits"]] = (*rays.limits, self.number, self.network.prepared.time)
-        for name, column in zip(("normal_x", "normal_y", "normal_z"), rays.view_from_normal.T):
-            rows[ROW[name], :3] = column
-        rows[ROW["picture"]] = (*size, samples, len(self.planes))
-        rows[ROW["misc"]] = (TOLERANCE_PX * 2.0 / size[0], steps.steepest, *self._depth_jump())
-        rows[ROW["planes"] : ROW["planes"] + len(self.planes)] = self.planes
-        return rows
 
-    def _depth_jump(self) -> tuple[float, float]:
-        """Give which jump of depth is an edge: a share of what is left to 1, and a constant."""
-        jump = DEPTH_JUMP / max(float(np.linalg.norm(self.rays.direction[0])), 1e-12)
-        if self.rays.is_perspective:
-            return jump / max(self.rays.depth[2], 1e-6), 0.0
-        return 0.0, 0.5 * jump * abs(self.rays.depth[1])
+def drawings_of(
+    networks: list[UploadedNetwork], rays: list[Rays], numbers: np.ndarray, planes: np.ndarray
+) -> list[ShapeDrawing]:
+    """Give N shapes as they are drawn.
+
+    Args:
+        networks: N of them.
+        rays: The same.
+        numbers: (N,) by which the shading knows them.
+        planes: (N, P, 4) of a clipping region, in unit space.
+    """
+    if not networks:
+        return []
+    rows = np.zeros((len(networks), NUM_ROWS, 4), np.float32)
+    origin, direction = np.array([r.origin for r in rays]), np.array([r.direction for r in rays])
+    for name, triples in (("origin", origin), ("direction", direction)):
+        for k, suffix in enumerate(("", "_x", "_y")):
+            rows[:, ROW[name + suffix], :3] = triples[:, k]
+    steps = [network.prepared.steps for network in networks]
+    rows[:, ROW["box_low"], :3] = [s.box_low for s in steps]
+    rows[:, ROW["box_high"], :3] = [s.box_high for s in steps]
+    rows[:, ROW["depth"]] = [(*r.depth, r.is_perspective) for r in rays]
+    rows[:, ROW["limits"], :2] = [r.limits for r in rays]
+    rows[:, ROW["limits"], 2] = numbers
+    rows[:, ROW["limits"], 3] = [network.prepared.time for network in networks]
+    turned = np.array([r.view_from_normal for r in rays])
+    for k, name in enumerate(("normal_x", "normal_y", "normal_z")):
+        rows[:, ROW[name], :3] = turned[:, :, k]
+    rows[:, ROW["misc"], 1] = [s.steepest for s in steps]
+    rows[:, ROW["misc"], 2:] = _depth_jumps(direction[:, 0], rays)
+    rows[:, ROW["planes"] : ROW["planes"] + planes.shape[1]] = planes
+    return [
+        ShapeDrawing(network, r.rectangle, planes.shape[1], own)
+        for network, r, own in zip(networks, rays, rows)
+    ]
+
+
+def _depth_jumps(ahead: np.ndarray, rays: list[Rays]) -> np.ndarray:
+    """Give which jumps of depth are edges (N, 2), by rays (N, 3) through the middle: a share of what is left to 1, a constant."""
+    jumps = DEPTH_JUMP / np.maximum(np.linalg.norm(ahead, axis=1), 1e-12)
+    found = np.zeros((len(rays), 2))
+    if rays[0].is_perspective:
+        found[:, 0] = jumps / np.maximum([r.depth[2] for r in rays], 1e-6)
+    else:
+        found[:, 1] = 0.5 * jumps * np.abs([r.depth[1] for r in rays])
+    return found
 
 
 def uniform_buffer(rows: np.ndarray) -> gpu.types.GPUUniformBuf:

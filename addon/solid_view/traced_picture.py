@@ -16,7 +16,7 @@ import gpu
 import numpy as np
 
 from ...engine.protocol.weights import Architecture
-from .programs import draw_rectangle, march_program
+from .programs import draw_part, march_program
 from .shape_uniforms import ShapeDrawing
 
 BUDGET_S = 0.04  # of a redraw in which the view changed
@@ -55,7 +55,7 @@ class Speed:
             shader = march_program(architecture)
             shader.bind()
             shapes[architecture].bind(shader, (1, 1), 1.0, None)
-            draw_rectangle(shader, (-1.0, -1.0), (-0.99, -0.99))
+            draw_part(shader, 0, 0, 1, 1)
             _finish(framebuffer)
             framebuffer.clear(color=BACKGROUND, depth=1.0)  # a new network begins a new picture
             self._warm.add(architecture)
@@ -155,8 +155,7 @@ class TracedPicture:
     def _pass(self, layer: Layer, shapes: list[ShapeDrawing], end: int, coarser: Layer | None) -> None:
         """Trace the layer's rows up to `end`."""
         width, height = layer.target.width, layer.target.height
-        low, high = 2.0 * layer.rows / height - 1.0, 2.0 * end / height - 1.0
-        layer.rows = end
+        begin, layer.rows = layer.rows, end
         smooths = layer.scale > 1.0 and coarser is not None
         with layer.target.bind():
             framebuffer = gpu.state.active_framebuffer_get()
@@ -165,24 +164,24 @@ class TracedPicture:
             gpu.state.blend_set("NONE")
             speed.warm_up(framebuffer, {shape.network.architecture: shape for shape in shapes})
             begun = speed.begin(framebuffer)
-            pixels = 0.0
+            pixels = 0
             for shape in shapes:
-                x0, y0, x1, y1 = _grown(shape.rays.rectangle, 2.0 / width, 2.0 / height)
-                bottom, top = max(y0, low), min(y1, high)
-                if bottom >= top or x0 >= x1:
+                x0, y0, x1, y1 = _pixels(shape.rectangle, width, height)
+                y0, y1 = max(y0, begin), min(y1, end)
+                if y0 >= y1 or x0 >= x1:
                     continue
                 shader = march_program(shape.network.architecture)
                 shader.bind()
                 shape.bind(shader, (width, height), layer.scale, coarser.target if smooths else None)
-                draw_rectangle(shader, (x0, bottom), (x1, top))
-                pixels += 0.25 * (x1 - x0) * (top - bottom) * width * height
+                draw_part(shader, x0, y0, x1, y1)
+                pixels += (x1 - x0) * (y1 - y0)
             speed.end(framebuffer, begun, pixels * (EDGE_SHARE if smooths else 1.0))
 
 
 def _rows_that_fit(layer: Layer, shapes: list[ShapeDrawing]) -> int:
     """Give up to which row a redraw that refines may trace; rows without shapes cost nothing."""
     height = layer.target.height
-    rectangles = np.array([shape.rays.rectangle for shape in shapes]).reshape(-1, 4)
+    rectangles = np.array([shape.rectangle for shape in shapes]).reshape(-1, 4)
     widths = 0.5 * layer.target.width * (rectangles[:, 2] - rectangles[:, 0]).clip(0.0)
     first, last = (
         np.floor(0.5 * (rectangles[:, k] + 1.0) * height).astype(int).clip(0, height) for k in (1, 3)
@@ -194,10 +193,13 @@ def _rows_that_fit(layer: Layer, shapes: list[ShapeDrawing]) -> int:
     return layer.rows + max(int(np.searchsorted(done, speed.refine_budget)), 1)
 
 
-def _grown(rectangle: tuple[float, ...], dx: float, dy: float) -> tuple[float, float, float, float]:
-    """Give a rectangle with a pixel more on each side."""
-    x0, y0, x1, y1 = rectangle
-    return max(x0 - dx, -1.0), max(y0 - dy, -1.0), min(x1 + dx, 1.0), min(y1 + dy, 1.0)
+def _pixels(rectangle: tuple[float, ...], width: int, height: int) -> tuple[int, int, int, int]:
+    """Give the pixels from x0, y0 to before x1, y1 that a rectangle in [-1, 1]^2 meets, with one more on each side."""
+    x0, y0, x1, y1 = (0.5 * (place + 1.0) * n for place, n in zip(rectangle, (width, height) * 2))
+    if x0 >= x1 or y0 >= y1:
+        return 0, 0, 0, 0  # beside the view
+    low = max(math.floor(x0) - 1, 0), max(math.floor(y0) - 1, 0)
+    return *low, min(math.ceil(x1) + 1, width), min(math.ceil(y1) + 1, height)
 
 
 def _finish(framebuffer: Any) -> None:

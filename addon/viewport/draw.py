@@ -113,4 +113,4 @@ def _wanted(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wante
     )
     settings = depsgraph.scene.neural_implicit_render
     samples, threshold = settings.viewport_samples, settings.viewport_noise_threshold
-    return Wanted(camera, region.width, region.height, samples, threshold)
+    return Wanted(camera, region.width, region.height, samples, threshold, settings.viewport_denoise)

@@ -32,6 +32,7 @@ class Wanted:
     height: int
     samples: int  # per pixel, when complete
     noise_threshold: float = 0.0
+    denoise: bool = False
 
 
 class View:
@@ -154,6 +155,7 @@ class View:
             planes=PLANES,
             samples=wanted.samples,
             noise_threshold=wanted.noise_threshold,
+            denoise=wanted.denoise,
             coarse=coarse,
             slots=slots if fresh else (),
         )

@@ -141,6 +141,9 @@ class LoadScene(Message):
     scene_id: str
     revision: int
     scene: Scene
+    job: int = (
+        0  # one still or animation, whose networks keep the bounds it began with; 0: better ones as they come
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +161,7 @@ class RenderView(Message):
     planes: tuple[PlaneName, ...] = ("combined", "depth")
     samples: int = 16  # per pixel when complete
     noise_threshold: float = 0.0  # pixels that have settled get fewer; 0: all get all
+    denoise: bool = False  # smooth the complete picture, edges apart
     coarse: bool = False  # a moving view: one cheap picture, at a reduced size
     progressive: bool = True  # a frame after each round of samples, where a slot is free
     slots: tuple[int, ...] = ()  # granted to the engine

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import DeviceError, SceneError
 from ..protocol.scene import PLANE_CHANNELS, Camera, PlaneName
 from ..transforms import Array
+from .denoise import Denoiser
 from .device_pictures import DevicePicture, device_picture
 from .device_planes import DevicePlanes
 from .noise import NoiseWatch
@@ -68,6 +69,7 @@ class ViewRequest:
     samples: int = 16  # per pixel
     seed: int = 0
     noise_threshold: float = 0.0  # pixels that hardly change any more get no more samples; 0: all get all
+    denoise: bool = False  # smooth the complete picture, save where a GPU draws it or a lens blurs it
     shader: Shader = shade  # gives surfaces their colour
 
     def __post_init__(self) -> None:
@@ -149,7 +151,7 @@ def render_rounds(
             progress(done / request.samples + part * share)
         done = last
         frame.settle(done)
-        yield frame.picture(done)
+        yield frame.picture(done, cancelled)
         if frame.settled:
             return
 
@@ -201,6 +203,8 @@ class _Frame:
         self.counts = np.zeros((y1 - y0, x1 - x0, 1), np.float32)  # samples of each pixel
         adapts = request.noise_threshold > 0.0 and "combined" in request.planes
         self._noise = NoiseWatch(request.noise_threshold, (y1 - y0, x1 - x0)) if adapts else None
+        smooths = request.denoise and "combined" in request.planes and not self.camera.has_lens
+        self._denoiser = Denoiser(y1 - y0, x1 - x0) if smooths else None
 
     @property
     def settled(self) -> bool:
@@ -258,6 +262,8 @@ class _Frame:
             color[hit, 3] = 1.0
         self.sum[row, column] += color
         self.counts[row, column] += 1.0
+        if self._denoiser is not None:
+            self._denoiser.add(row, column, sample, color, self.prepared, surfaces)
         if "ambient_occlusion" in self.planes:
             hit = surfaces.rays
             share = ambient_share(self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed)
@@ -266,12 +272,14 @@ class _Frame:
             met = sharp if self.camera.has_lens else surfaces
             fill_planes(self.planes, (row, column), self.prepared, self.camera, met)
 
-    def picture(self, samples: int) -> Picture:
-        """Give a copy of the picture so far."""
+    def picture(self, samples: int, cancelled: Callable[[], bool]) -> Picture:
+        """Give a copy of the picture so far; the complete one without noise, where that is wanted."""
         planes = {name: plane.copy() for name, plane in self.planes.items()}
+        complete = self.settled or samples >= self.request.samples
         if "combined" in planes:
             planes["combined"] = self.sum / self.counts
+            if complete and self._denoiser is not None:
+                planes["combined"] = self._denoiser.denoised(planes["combined"], self.counts, cancelled)
         if "ambient_occlusion" in planes:
             planes["ambient_occlusion"] /= self.counts
-        complete = self.settled or samples >= self.request.samples
         return Picture(planes, samples, complete, self.prepared.left_to_cpu())

@@ -16,6 +16,7 @@ from ..protocol import scene as protocol
 from ..protocol.scene import MeshGeometry, MeshObject, NeuralObject, Scene
 from ..protocol.weights import NeuralWeights
 from ..tracing import make_tracer
+from ..tracing.certifier import Certifiable
 from ..tracing.tracer import Tracer
 from ..transforms import Array, is_invertible, matrix
 from .blobs import read_array, read_blob, read_geometry
@@ -41,6 +42,7 @@ class SceneCache:
         self._blobs = blobs
         self._entries: dict[Hashable, tuple[Any, int]] = {}  # and the number of the scene that last used it
         self._scene = 0
+        self._job_began = 0  # with which scene
         self._time = 0.0
         self._device = "auto"
 
@@ -49,7 +51,15 @@ class SceneCache:
         self._scene += 1
         self._time, self._device = time, device
         oldest = self._scene - KEPT_SCENES
-        self._entries = {key: entry for key, entry in self._entries.items() if entry[1] >= oldest}
+        self._entries = {
+            key: (value, used)
+            for key, (value, used) in self._entries.items()
+            if used >= oldest or (used > self._job_began and _could_be_better(value))
+        }
+
+    def begin_job(self) -> None:
+        """From the next scene on keep tracers with sampled bounds: read again from disk they may have got better ones."""
+        self._job_began = self._scene
 
     def neural(self, sha256: str, name: str, time: float | None = None) -> tuple[NeuralWeights, Tracer]:
         """Give weights and their tracer, if the network moves at `time` or the scene's.
@@ -115,6 +125,10 @@ class SceneCache:
         value: T = self._entries[key][0] if key in self._entries else load()
         self._entries[key] = (value, self._scene)
         return value
+
+
+def _could_be_better(value: Any) -> bool:
+    return isinstance(value, Certifiable) and value.bound == "sampled" and value.provable is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,6 +84,7 @@ class RenderWorker:
             planes=request.planes,
             samples=1 if coarse else request.samples,
             noise_threshold=request.noise_threshold,
+            denoise=request.denoise and not coarse,
             seed=0,
         )
         return render_rounds(prepared, view, lambda: ticket.dropped)

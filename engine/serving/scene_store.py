@@ -1,4 +1,8 @@
-"""Scenes by name: the newest revision wins, and each is prepared once, when a view first needs it."""
+"""Scenes by name: the newest revision wins, and each is prepared once, when a view first needs it.
+
+The scenes of one job, an animation, keep the bounds that their networks have at its beginning, so that no frame differs from
+the next by how it was traced; what is proven meanwhile is used from the next job on.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,20 @@ log = logging.getLogger(__name__)
 class SceneStore:
     """Scenes that the add-on has sent; `prepared` is called by the worker only."""
 
-    def __init__(self, blobs: Path, better: Callable[[str], None] = lambda scene_id: None) -> None:
+    def __init__(
+        self,
+        blobs: Path,
+        better: Callable[[str], None] = lambda scene_id: None,
+        certifier: Certifier | None = None,
+    ) -> None:
         """Look for blobs in `blobs`, by name only; `better` hears of scenes whose networks were certified meanwhile."""
         self._cache = SceneCache(blobs)
         self._lock = threading.Lock()
         self._loaded: dict[str, LoadScene] = {}
         self._prepared: dict[str, tuple[LoadScene, PreparedScene]] = {}
         self._better = better
-        self._certifier = Certifier()
+        self._certifier = Certifier() if certifier is None else certifier
+        self._job = 0
 
     def load(self, message: LoadScene) -> bool:
         """Keep a scene; whether it replaces an older revision."""
@@ -51,6 +61,10 @@ class SceneStore:
         known = self._prepared.get(scene_id)
         if known is not None and known[0] is message:
             return known[1]
+        if message.job != self._job:
+            self._job = message.job
+            self._certifier.release()
+            self._cache.begin_job()
         began = time.monotonic()
         prepared = prepare_scene(message.scene, self._cache)
         self._prepared[scene_id] = (message, prepared)
@@ -64,4 +78,4 @@ class SceneStore:
         tracers = {id(instance.tracer): instance.tracer for instance in prepared.neural}
         sampled = [t for t in tracers.values() if isinstance(t, Certifiable) and t.bound == "sampled"]
         if sampled:
-            self._certifier.request(sampled, lambda: self._better(scene_id))
+            self._certifier.request(sampled, lambda: self._better(scene_id), hold=self._job != 0)

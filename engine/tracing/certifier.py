@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from ..protocol.weights import NeuralWeights
+from .certified_cache import save_cells
 from .certified_cells import CertifiedCells
 from .certify_child import CertifyingChild
 
@@ -59,21 +60,23 @@ class Certifier:
         """Begin with nothing to do; the thread starts with the first request."""
         self._rest_s = rest_s
         self._changed = threading.Condition()
-        self._wanted: tuple[Sequence[Certifiable], Callable[[], None]] | None = None
+        self._wanted: tuple[Sequence[Certifiable], Callable[[], None], bool] | None = None
+        self._held: list[tuple[Certifiable, CertifiedCells | None]] = []
         self._number = 0
         self._thread: threading.Thread | None = None
         self._child: CertifyingChild | None = None
 
-    def request(self, tracers: Sequence[Certifiable], done: Callable[[], None]) -> None:
+    def request(self, tracers: Sequence[Certifiable], done: Callable[[], None], hold: bool = False) -> None:
         """Certify these next, instead of whatever was asked for before.
 
         Args:
             tracers: What is drawn now; those that are certified already cost nothing.
             done: Called from the certifier's thread after each tracer that changed.
+            hold: Change no tracer before `release`; what is proven is kept on disk all the same.
         """
         with self._changed:
             self._number += 1
-            self._wanted = (tracers, done)
+            self._wanted = (tracers, done, hold)
             if self._child is not None:
                 self._child.stop()
             self._changed.notify()
@@ -81,45 +84,58 @@ class Certifier:
                 self._thread = threading.Thread(target=self._run, name="certifier", daemon=True)
                 self._thread.start()
 
+    def release(self) -> None:
+        """Let the tracers that were held use what was proven, here and now; where a GPU traces it proves first."""
+        with self._changed:
+            held, self._held = self._held, []
+        for tracer, cells in held:
+            if cells is not None:
+                tracer.adopt(cells)
+            elif isinstance(tracer, DeviceCertifiable):
+                tracer.certify_on_device()
+
     def _run(self) -> None:
         while True:
-            tracers, done, number = self._next()
+            tracers, done, hold, number = self._next()
             for tracer in tracers:
-                self._certify(tracer, done, number)
+                self._certify(tracer, done, hold, number)
 
-    def _next(self) -> tuple[Sequence[Certifiable], Callable[[], None], int]:
+    def _next(self) -> tuple[Sequence[Certifiable], Callable[[], None], bool, int]:
         """Wait for a request that stays the newest for a while."""
         with self._changed:
             self._changed.wait_for(lambda: self._wanted is not None)
             while self._superseded(self._number):
                 pass
             assert self._wanted is not None
-            tracers, done = self._wanted
+            tracers, done, hold = self._wanted
             self._wanted = None
-            return tracers, done, self._number
+            return tracers, done, hold, self._number
 
     def _superseded(self, number: int) -> bool:
         """Wait until a newer request comes or the rest is over; whether one came."""
         return self._changed.wait_for(lambda: self._number != number, timeout=self._rest_s)
 
-    def _certify(self, tracer: Certifiable, done: Callable[[], None], number: int) -> None:
+    def _certify(self, tracer: Certifiable, done: Callable[[], None], hold: bool, number: int) -> None:
         weights = tracer.provable
-        if weights is None or tracer.bound != "sampled":
+        if weights is None or tracer.bound != "sampled" or self._is_held(tracer):
             return
         try:
-            if (
-                self._number == number
-                and isinstance(tracer, DeviceCertifiable)
-                and tracer.certify_on_device()
-            ):
-                done()
-                return
+            if self._number == number and isinstance(tracer, DeviceCertifiable):
+                if hold:
+                    self._hold(tracer, None)
+                    return
+                if tracer.certify_on_device():
+                    done()
+                    return
             with self._changed:
                 if self._number != number:
                     return
                 self._child = child = CertifyingChild(weights)
             cells = child.result()
-            if cells is not None:
+            if cells is not None and hold:
+                save_cells(weights, cells)
+                self._hold(tracer, cells)
+            elif cells is not None:
                 tracer.adopt(cells)
                 done()
         except Exception:  # the sampled grid serves on; the session must not end
@@ -127,3 +143,11 @@ class Certifier:
         finally:
             with self._changed:
                 self._child = None
+
+    def _is_held(self, tracer: Certifiable) -> bool:
+        with self._changed:
+            return any(held is tracer for held, _ in self._held)
+
+    def _hold(self, tracer: Certifiable, cells: CertifiedCells | None) -> None:
+        with self._changed:
+            self._held.append((tracer, cells))

@@ -2,7 +2,7 @@
 
 import numpy as np
 from neural_implicit.addon.solid_view.harmonics import environment_harmonics, harmonic_basis
-from neural_implicit.addon.solid_view.prepared import Preparation
+from neural_implicit.addon.solid_view.prepared import FEWEST_KEPT, Preparation
 
 from tests.blender.spot import WEIGHTS
 from tests.engine.networks import random_network
@@ -47,6 +47,9 @@ def test_light_from_one_side_is_the_integral_over_the_hemisphere():
     assert np.abs(light - exact).max() < 0.03 * exact.max()  # what lies beyond nine harmonics
 
 
+MANY = FEWEST_KEPT + 6
+
+
 def wait_for(preparation, data, time=0.0, owner=1):
     preparation.get(data, time, owner)
     preparation._made[data, time].result(60.0)
@@ -73,4 +76,18 @@ def test_damaged_and_too_large_networks_are_not_drawn():
     assert preparation._made[b"damaged", 0.0].exception(60.0) is not None
     assert preparation.get(b"damaged", 0.0, 1) is None
     assert wait_for(preparation, large) is None
+    preparation.clear()
+
+
+def test_as_many_networks_are_kept_as_a_scene_has():
+    preparation = Preparation()
+    packed = [random_network(seed, width=4, depth=1).to_bytes() for seed in range(MANY)]
+    preparation.expect(MANY)
+    for owner, data in enumerate(packed):
+        preparation.get(data, 0.0, owner)
+    for data in packed:
+        preparation._made[data, 0.0].result(60.0)
+    submitted = preparation.num_submitted
+    assert all(preparation.get(data, 0.0, owner) is not None for owner, data in enumerate(packed))
+    assert preparation.num_submitted == submitted == MANY and not preparation.pending
     preparation.clear()

@@ -28,6 +28,7 @@ def test_it_installs_and_enables_in_a_clean_profile_without_a_word_on_stderr(nam
     assert ended.stderr == ""
 
 
+@pytest.mark.older_blenders
 def test_enabling_twice_and_disabling_leaves_nothing_behind(blender):
     outcome = blender.run_script("enable_twice.py").check()
     assert outcome.stderr == ""
@@ -35,6 +36,7 @@ def test_enabling_twice_and_disabling_leaves_nothing_behind(blender):
     assert outcome.result["second"] == outcome.result["first"] != []
 
 
+@pytest.mark.older_blenders
 def test_changing_any_setting_says_nothing_on_stderr(blender):
     outcome = blender.run_script("every_setting.py").check()
     assert {"samples", "noise_threshold", "ambient_occlusion", "native_holdout", "seed"} <= set(

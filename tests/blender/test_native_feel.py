@@ -26,12 +26,12 @@ def read(path):
 
 
 def check_composite(folder):
-    """Ours is where the neural shape is nearest, Cycles' everywhere else; a cube half inside the shape cuts it."""
+    """Ours is where the neural shape is nearest, the other's everywhere else; a cube half inside the shape cuts it."""
     ours, native, both = (read(folder / f"{name}.exr")[..., :3] for name in ("ours", "native", "composite"))
     red = (ours[..., 0] > 3 * ours[..., 2]) & (ours[..., 0] > 3 * ours[..., 1]) & (ours[..., 0] > 0.05)
     assert 0.02 < red.mean() < 0.5
     inner = red & np.roll(red, 2, 0) & np.roll(red, -2, 0) & np.roll(red, 2, 1) & np.roll(red, -2, 1)
-    # Light from the shape's surroundings is in neither; Cycles' bounces are not ours, so only near.
+    # Light from the shape's surroundings is in neither; the other's bounces are not ours, so only near.
     assert np.abs(both - ours)[inner].mean() < 0.05 * ours[inner].mean() + 0.01
     blue = (native[..., 2] > 3 * native[..., 0]) & (ours[..., 2] > 3 * ours[..., 0])
     assert blue.mean() > 0.01
@@ -64,14 +64,23 @@ def test_baking_errors_presets_and_adding(bpy_module):
     check_composite(outcome.folder)
 
 
-def check_composite_facts(facts):
+def check_composite_facts(facts, engine="CYCLES"):
     assert facts["partner"] == ["NEURAL_IMPLICIT", True, True]
     assert facts["again"], "pressed twice it makes nothing twice"
-    assert facts["engine"] == "CYCLES"
+    assert engine in facts["engine"]
 
 
 def test_neural_shape_stands_in_a_picture_of_cycles(windowed_blender):
     arguments = {**neural_spot(windowed_blender.folder), "size": SIZE, "composite": True}
     outcome = windowed_blender.run_script("native_feel.py", arguments, timeout_s=400).check()
     check_composite_facts(outcome.result["composite"])
+    check_composite(outcome.folder)
+
+
+def test_neural_shape_stands_in_a_picture_of_eevee(windowed_blender):
+    arguments = {**neural_spot(windowed_blender.folder), "size": SIZE, "engine": "EEVEE"}
+    outcome = windowed_blender.run_script(
+        "eevee_composite.py", arguments, window=True, timeout_s=1200
+    ).check()
+    check_composite_facts(outcome.result["composite"], "EEVEE")
     check_composite(outcome.folder)

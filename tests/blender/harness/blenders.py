@@ -1,9 +1,9 @@
 """The Blenders that the tests run: where they are, and how each is started.
 
-Three kinds are tested: bpy from PyPI (a Python module, no window), 5.0.1 and, where somebody has made its environment,
-the oldest that the manifest allows; and the real 4.3 and 5.2 with a window under Xvfb, each in a root folder made by
-`setup-blender.sh`. They are looked for in the checkout (`.venv-bpy-5.0.1`, `.blender/4.3`, `.blender/5.2`, ...); NEURAL_IMPLICIT_BLENDERS names others, as `NAME=PROGRAM` separated by commas, where
-PROGRAM is bpy's Python or a Blender.
+Two kinds are tested: bpy from PyPI (a Python module, no window), 5.0.1 and, where somebody has made their environments,
+older ones, the oldest that the manifest allows among them; and the real 4.3 and 5.2 with a window under Xvfb, each in a
+root folder made by `setup-blender.sh`. They are looked for in the checkout (`.venv-bpy-5.0.1`, `.blender/4.3`, ...);
+NEURAL_IMPLICIT_BLENDERS names others, as `NAME=PROGRAM` separated by commas, where PROGRAM is bpy's Python or a Blender.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ PLACES_VARIABLE = "NEURAL_IMPLICIT_BLENDERS"
 REQUIRED_VARIABLE = "NEURAL_IMPLICIT_REQUIRE_BLENDERS"  # names whose absence is a failure, not a skip
 
 MODULE = "bpy-5.0.1"
-OLDEST = "bpy-4.2.0"
+OLDER = ("bpy-4.2.0", "bpy-4.5.15")  # modules too; the first is the oldest that the manifest allows
 WINDOWED = ("4.3", "5.2")
-NAMES = (MODULE, OLDEST, *WINDOWED)
+NAMES = (MODULE, *OLDER, *WINDOWED)
 
 PLACES = {
     MODULE: ROOT / ".venv-bpy-5.0.1/bin/python",
-    OLDEST: ROOT / ".venv-bpy-4.2.0/bin/python",
+    **{name: ROOT / f".venv-{name}/bin/python" for name in OLDER},
     "4.3": ROOT / ".blender/4.3/blender",
     "5.2": ROOT / ".blender/5.2/blender",
 }
 REMEDIES = {
     MODULE: "python build.py environments",
-    OLDEST: "python build.py environments --oldest",
+    **dict.fromkeys(OLDER, "python build.py environments --older"),
     "4.3": "tests/blender/setup-blender.sh .blender/4.3 trixie",
     "5.2": "tests/blender/setup-blender.sh .blender/5.2 sid",
 }

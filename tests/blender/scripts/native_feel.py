@@ -102,8 +102,18 @@ def render(name):
     bpy.ops.render.render(write_still=True)
 
 
+def choose_engine(scene, name):
+    """Choose Cycles, or EEVEE by whatever name this Blender has for it."""
+    if name == "EEVEE":
+        name = "BLENDER_EEVEE_NEXT" if (4, 2, 0) <= bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
+        scene.eevee.taa_render_samples = 16
+    scene.render.engine = name
+    if name == "CYCLES":
+        scene.cycles.samples, scene.cycles.use_denoising = 16, False
+
+
 def compositing(inside, spot):
-    """Render the scene with Cycles: with the proxy, then with the composite, then with ours alone."""
+    """Render the scene with ours alone, then with another engine and the composite, then with that engine alone."""
     scene = bpy.context.scene
     scene["folder"] = str(inside.folder)
     picture = scene.render
@@ -113,8 +123,7 @@ def compositing(inside, spot):
     picture.image_settings.file_format, picture.image_settings.color_depth = "OPEN_EXR", "32"
     scene.neural_implicit_render.samples = 16
     render("ours")
-    picture.engine = "CYCLES"
-    scene.cycles.samples, scene.cycles.use_denoising = 16, False
+    choose_engine(scene, inside.arguments.get("engine", "CYCLES"))
     bpy.ops.neural_implicit.z_composite()
     first = (len(bpy.data.scenes), len(bpy.data.node_groups))
     bpy.ops.neural_implicit.z_composite()

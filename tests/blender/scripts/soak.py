@@ -1,10 +1,9 @@
 """Does to a window what people do in a day, in an order drawn from a seed, with the real engine; counts what goes wrong.
 
 Each action leaves the session at peace: nothing converts, one window is open, the extension is enabled. Those that need a
-neural object take the one that is there. Times and memory are kept for whoever reads them.
+neural object take the one that is there. Times, memory, files and processes are kept for whoever reads them (`soak.csv`).
 """
 
-import functools
 import logging
 import os
 import random
@@ -24,55 +23,10 @@ from mathutils import Euler
 sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
+from soak_watch import Faults, Rows, Watch
 
 EXTENSION = "bl_ext.user_default.neural_implicit"
-WAIT_S = 240.0  # the engine may have to compile itself, on a machine that others use
-TICK_S = 0.02
 queue = conversion_queue.queue
-
-
-class Faults(logging.Handler):
-    """Keeps what the add-on logs as an error."""
-
-    def __init__(self):
-        super().__init__(logging.ERROR)
-        self.lines = []
-
-    def emit(self, record):
-        self.lines.append(self.format(record))
-
-
-class Watch:
-    """Measures how long Blender's main thread does not come to its timers, and within our own callbacks."""
-
-    def __init__(self):
-        self.gaps, self.calls, self._last = [], {}, time.perf_counter()
-        bpy.app.timers.register(self._tick, persistent=True)
-
-    def _tick(self):
-        now = time.perf_counter()
-        self.gaps.append(now - self._last - TICK_S)
-        self._last = now
-        return TICK_S
-
-    def measure(self, owner, name):
-        """Note the longest call of a method."""
-        original = getattr(owner, name)
-
-        @functools.wraps(original)
-        def timed(*arguments, **named):
-            begun = time.perf_counter()
-            try:
-                return original(*arguments, **named)
-            finally:
-                key = f"{owner.__name__}.{name}"
-                self.calls[key] = max(self.calls.get(key, 0.0), time.perf_counter() - begun)
-
-        setattr(owner, name, timed)
-
-
-def resident_mb():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 def neural():
@@ -84,6 +38,7 @@ class Day:
 
     def __init__(self, inside, seed):
         self.inside, self.rng = inside, random.Random(seed)
+        self.wait_s = inside.arguments["wait_s"]
         self.files = []
         self.told = []
 
@@ -115,7 +70,7 @@ class Day:
             )
         (job,) = [job for job in queue.jobs if job.active]
         made = lambda: [o for o in bpy.data.objects if neural_object.is_neural(o) and o.name not in before]  # noqa: E731
-        yield self.inside.until(lambda: made() or not job.active, WAIT_S, "the first snapshot")
+        yield self.inside.until(lambda: made() or not job.active, self.wait_s, "the first snapshot")
         return job, (made() or [None])[0]
 
     def rest(self):
@@ -252,7 +207,9 @@ class Day:
             bpy.context.scene.render.engine = "NEURAL_IMPLICIT"
             self.inside.shade("RENDERED")
             self.inside.redraw()
-            yield self.inside.until(lambda: session.process_id is not None, WAIT_S, "an engine that draws")
+            yield self.inside.until(
+                lambda: session.process_id is not None, self.wait_s, "an engine that draws"
+            )
             yield self.pause(2.0)
             if session.process_id is not None:
                 os.kill(session.process_id, signal.SIGKILL)
@@ -265,7 +222,7 @@ class Day:
             bpy.ops.object.convert_to_neural_implicit(preset="DRAFT", samples=60_000)
         (job,) = [job for job in queue.jobs if job.active]
         started = lambda: job.engine is not None and job.engine._process.process_id is not None  # noqa: E731
-        yield self.inside.until(lambda: started() or not job.active, WAIT_S, "an engine that trains")
+        yield self.inside.until(lambda: started() or not job.active, self.wait_s, "an engine that trains")
         yield self.rng.uniform(0.0, 4.0)
         if job.active and job.engine._process.running:
             os.kill(job.engine._process.process_id, signal.SIGKILL)
@@ -283,7 +240,7 @@ class Day:
         bpy.context.scene.render.engine = "NEURAL_IMPLICIT"
         self.inside.shade("RENDERED")
         self.inside.redraw()
-        yield self.inside.until(lambda: session.process_id is not None, WAIT_S, "an engine that draws")
+        yield self.inside.until(lambda: session.process_id is not None, self.wait_s, "an engine that draws")
         if session._engine is not None:
             shutil.rmtree(session.engine.folder.path, ignore_errors=True)
         for _ in range(3):
@@ -291,7 +248,7 @@ class Day:
             self.source().location.z += 0.1
             yield self.pause()
         yield self.inside.until(
-            lambda: self.drawn_again(session), WAIT_S, "a picture after the folder was lost"
+            lambda: self.drawn_again(session), self.wait_s, "a picture after the folder was lost"
         )
         self.inside.shade("SOLID")
 
@@ -317,6 +274,7 @@ ACTIONS = (
 
 def main(inside):
     faults, watch = Faults(), Watch()
+    rows = Rows(inside.folder / "soak.csv", inside.arguments["marker"])
     logging.getLogger(EXTENSION).addHandler(faults)
     watch.measure(conversion_queue.ConversionQueue, "step")
     watch.measure(viewport_session.ViewportSession, "_exchange")
@@ -325,9 +283,10 @@ def main(inside):
     day = Day(inside, inside.arguments["seed"])
     yield 0.3
     begun, done, memory = time.monotonic(), [], []
+    actions = [*ACTIONS, *["kill_engine"] * (inside.arguments["kills"] - 1)]
     rounds = inside.arguments["rounds"]
-    while len(done) < rounds * len(ACTIONS) and time.monotonic() - begun < inside.arguments["seconds"]:
-        order = list(ACTIONS)
+    while len(done) < rounds * len(actions) and time.monotonic() - begun < inside.arguments["seconds"]:
+        order = list(actions)
         day.rng.shuffle(order)
         for name in order:
             print("soak", round(time.monotonic() - begun, 1), name, flush=True)
@@ -335,18 +294,18 @@ def main(inside):
             yield from day.rest()
             yield from day.settled()
             done.append(name)
-            memory.append(round(resident_mb(), 1))
+            memory.append(round(rows.add(name, len(day.told), watch.take_gap()), 1))
             if handler.solid_view.problem:
                 raise AssertionError(handler.solid_view.problem)
     inside.redraw()
-    yield inside.until(lambda: handler.solid_view.complete, WAIT_S, "the last picture")
+    yield inside.until(lambda: handler.solid_view.complete, day.wait_s, "the last picture")
     inside.screenshot("last")
     return {
         "done": done,
         "faults": faults.lines,
         "told": day.told,
         "memory_mb": memory,
-        "longest_gap_s": max(watch.gaps),
+        "longest_gap_s": watch.longest,
         "longest_call_s": watch.calls,
         "jobs": len(queue.jobs),
         "windows": len(bpy.context.window_manager.windows),

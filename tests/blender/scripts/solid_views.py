@@ -1,4 +1,4 @@
-"""What people ask of a 3D view in Solid shading: cameras, clipping, quad and local view, hiding, windows, training, many objects."""
+"""What people ask of a 3D view in Solid shading: cameras, clipping, quad and local view, hiding, windows, training."""
 
 import dataclasses
 import sys
@@ -17,9 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
 from solid_pictures import MOMENT_S, settle, shrink
-from viewport_pictures import aim, count_redraws
+from viewport_pictures import aim
 
-MANY = 200
 STEPS = 8  # of a training that is watched
 GROWTH = 0.006  # of the shape in each of them, in unit space
 
@@ -55,7 +54,6 @@ def main(inside):
     yield from wireframe(inside, facts)
     yield from two_windows(inside, spot, facts)
     facts["training"] = yield from training(inside, spot)
-    facts["many"] = yield from many(inside, spot)
     return facts
 
 
@@ -219,35 +217,3 @@ def training(inside, spot):
         "draw_ms": [ms for _, ms in seen],
         "engine": session.process_id,
     }
-
-
-def many(inside, spot):
-    """Two hundred of them; give what a redraw takes of the main thread, and how many there are at rest."""
-    spot.hide_set(True)
-    for number in range(MANY):
-        copy = spot.copy()
-        copy.data = spot.data if number % 4 else spot.data.copy()
-        copy.scale = (0.15, 0.15, 0.15)
-        copy.location = (0.2 * (number % 20) - 1.9, 0.0, 0.2 * (number // 20) - 0.1)
-        bpy.context.scene.collection.objects.link(copy)
-        copy.hide_set(False)
-    yield from settle(inside, "many")
-    draw, times = RegionDrawing.draw, []
-
-    def timed(self, context):
-        begun = time.thread_time()
-        complete = draw(self, context)
-        times.append(1000.0 * (time.thread_time() - begun))
-        return complete
-
-    RegionDrawing.draw = timed
-    for _ in range(20):
-        inside.redraw()
-        yield 0.02
-    yield MOMENT_S
-    RegionDrawing.draw = draw
-    redraws, stop = count_redraws()
-    yield 1.0
-    stop()
-    shapes = max(len(drawing._shapes) for drawing in solid_view._regions.values())
-    return {"draw_ms": times, "idle redraws": len(redraws), "shapes": shapes}
