@@ -11,7 +11,9 @@ from tests.blender.harness.running import Profile
 def pytest_collection_modifyitems(items):
     """Mark every test that runs in a Blender."""
     for item in items:
-        if {"blender", "windowed_blender", "bpy_module"} & set(getattr(item, "fixturenames", ())):
+        if {"blender", "windowed_blender", "long_blender", "bpy_module"} & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker(pytest.mark.blender)
 
 
@@ -60,6 +62,14 @@ def patient_blender(windowed_blender) -> Profile:
     oldest = blenders.WINDOWED[0]
     if windowed_blender.name != oldest and not os.environ.get("NEURAL_IMPLICIT_LONG"):
         pytest.skip(f"takes minutes and runs in {oldest}; NEURAL_IMPLICIT_LONG=1 runs it in every Blender")
+    return windowed_blender
+
+
+@pytest.fixture
+def long_blender(windowed_blender) -> Profile:
+    """The same for tests that take many minutes in software OpenGL: only where they are asked for."""
+    if not os.environ.get("NEURAL_IMPLICIT_LONG"):
+        pytest.skip("takes many minutes; NEURAL_IMPLICIT_LONG=1 runs it")
     return windowed_blender
 
 

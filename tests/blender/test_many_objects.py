@@ -13,12 +13,12 @@ MANY = 200
 COUNT = 60  # redraws of each kind that are timed
 
 
-def test_two_hundred_objects_are_drawn_and_rest(patient_blender):
-    arguments = {**neural_spot(patient_blender.folder), "count": COUNT}
-    outcome = patient_blender.run_script("many_objects.py", arguments, window=True, timeout_s=2400).check()
+def test_two_hundred_objects_are_drawn_and_rest(long_blender):
+    arguments = {**neural_spot(long_blender.folder), "count": COUNT}
+    outcome = long_blender.run_script("many_objects.py", arguments, window=True, timeout_s=2400).check()
     facts = outcome.result
     if os.environ.get("NEURAL_IMPLICIT_TIMES"):
-        print(f"\n{patient_blender.name}: {facts['region']} pixels")
+        print(f"\n{long_blender.name}: {facts['region']} pixels")
         print("\n".join(table(facts)))
     assert facts["shapes"] == MANY
     assert facts["solid idle redraws"] == facts["rendered idle redraws"] == 0

@@ -77,10 +77,8 @@ def test_neural_shape_stands_in_a_picture_of_cycles(windowed_blender):
     check_composite(outcome.folder)
 
 
-def test_neural_shape_stands_in_a_picture_of_eevee(windowed_blender):
-    arguments = {**neural_spot(windowed_blender.folder), "size": SIZE, "engine": "EEVEE"}
-    outcome = windowed_blender.run_script(
-        "eevee_composite.py", arguments, window=True, timeout_s=1200
-    ).check()
+def test_neural_shape_stands_in_a_picture_of_eevee(long_blender):
+    arguments = {**neural_spot(long_blender.folder), "size": SIZE, "engine": "EEVEE"}
+    outcome = long_blender.run_script("eevee_composite.py", arguments, window=True, timeout_s=1200).check()
     check_composite_facts(outcome.result["composite"], "EEVEE")
     check_composite(outcome.folder)
