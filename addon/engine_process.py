@@ -32,6 +32,8 @@ START_TIMEOUT_S = 60.0  # a first import of torch from a cold disk has taken 30 
 END_TIMEOUT_S = 2.0
 LOG_LINES = 200
 CONFUSING_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONINSPECT")
+GPU_VARIABLE = "NEURAL_IMPLICIT_GPU"
+_chosen_gpu = ""  # by the preferences; see `choose_gpu`
 
 
 class EngineProcessError(Exception):
@@ -275,8 +277,19 @@ class EngineProcess:
                         file.write(line)
 
 
+def choose_gpu(name: str) -> None:
+    """Name the GPU, by number or a part of its name, of engines that start from now on; empty: they choose.
+
+    The variable of Blender's own environment goes before it.
+    """
+    global _chosen_gpu
+    _chosen_gpu = name.strip()
+
+
 def _environment() -> dict[str, str]:
     variables = {key: value for key, value in os.environ.items() if key not in CONFUSING_VARIABLES}
+    if _chosen_gpu:
+        variables.setdefault(GPU_VARIABLE, _chosen_gpu)
     variables.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
     return variables
 

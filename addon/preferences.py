@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .engine_check import engine_check
+from .engine_process import GPU_VARIABLE, choose_gpu
 from .engine_python import ENVIRONMENT_VARIABLE
 from .engine_status import ROOT_PACKAGE, status
 from .install_panel import draw_installation, draw_packages
@@ -14,6 +15,10 @@ from .text_lines import draw_text
 
 def _look_again(preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
     status.refresh()
+
+
+def _gpu_chosen(preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    choose_gpu(preferences.gpu)
 
 
 def addon_preferences() -> bpy.types.AddonPreferences | None:
@@ -43,6 +48,12 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
         f"installed engine. The environment variable {ENVIRONMENT_VARIABLE} goes before it",
         subtype="FILE_PATH",
         update=_look_again,
+    )
+    gpu: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="GPU",
+        description="Which of several NVIDIA GPUs engines use that start from now on: its number, or a part of its name; empty: "
+        f"the one with most memory. The environment variable {GPU_VARIABLE} goes before it",
+        update=_gpu_chosen,
     )
     keep_engine_ready: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Keep an Engine Ready",
@@ -74,6 +85,7 @@ class NeuralImplicitPreferences(bpy.types.AddonPreferences):
             if self.show_packages:
                 draw_packages(layout, status.installed, context)
         layout.prop(self, "engine_python")
+        layout.prop(self, "gpu")
         layout.prop(self, "keep_engine_ready")
         layout.prop(self, "draw_networks")
         draw_used_engine(layout, context)
@@ -107,4 +119,12 @@ def draw_used_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> 
         draw_text(layout, line, context, icon="CHECKMARK" if works else "DOT")
 
 
-register, unregister = bpy.utils.register_classes_factory((NeuralImplicitPreferences,))
+_register, unregister = bpy.utils.register_classes_factory((NeuralImplicitPreferences,))
+
+
+def register() -> None:
+    """Register the preferences, and follow what they say already."""
+    _register()
+    preferences = addon_preferences()
+    if preferences is not None:
+        choose_gpu(preferences.gpu)

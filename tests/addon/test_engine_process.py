@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from neural_implicit.addon import engine_process
 from neural_implicit.addon.engine_conversion import EngineConversion
 from neural_implicit.addon.engine_process import EngineProcess, EngineProcessError
 from neural_implicit.addon.engine_python import EngineNotFoundError, find_engine_python
@@ -302,3 +303,28 @@ def test_writing_to_a_dead_engine_leaves_blender_alive():
     command = [sys.executable, "-c", WRITES_TO_A_DEAD_ENGINE, "/bin/false"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "outer, chosen, told", [(None, " H100 ", "H100"), ("1", "H100", "1"), (None, "", "none")]
+)
+def test_engines_are_told_the_gpu_of_the_preferences(
+    start, pretend, monkeypatch, tmp_path, outer, chosen, told
+):
+    if outer is None:
+        monkeypatch.delenv(engine_process.GPU_VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(engine_process.GPU_VARIABLE, outer)
+    monkeypatch.setattr(engine_process, "_chosen_gpu", "")
+    engine_process.choose_gpu(chosen)
+    heard = tmp_path / "heard"
+    start(
+        pretend(
+            f'printf "%s" "${{{engine_process.GPU_VARIABLE}-none}}" > "{heard}.part" && mv "{heard}.part" "{heard}"'
+        )
+    )
+    deadline = time.monotonic() + 30.0
+    while not heard.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert heard.read_text() == told
