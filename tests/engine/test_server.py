@@ -195,7 +195,9 @@ def test_an_idle_server_uses_no_processor_time(client):
         return int(fields[11]) + int(fields[12])
 
     deadline, before = time.monotonic() + FIRST_PICTURE_S, -1
-    while ticks() != before and time.monotonic() < deadline:  # it still loads the kernels of what may be asked next
+    while (
+        ticks() != before and time.monotonic() < deadline
+    ):  # it still loads the kernels of what may be asked next
         before = ticks()
         time.sleep(0.5)
     before = ticks()
