@@ -10,7 +10,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import io
-import os
 import queue
 import signal
 import subprocess
@@ -27,13 +26,11 @@ from ..engine.protocol import messages
 from ..engine.protocol.lines import read_messages
 from ..engine.protocol.messages import Converted, Failure, Hello, Message, Welcome
 from .engine_python import EXTENSION_FOLDER
+from .engine_variables import engine_environment
 
 START_TIMEOUT_S = 60.0  # a first import of torch from a cold disk has taken 30 s
 END_TIMEOUT_S = 2.0
 LOG_LINES = 200
-CONFUSING_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONINSPECT")
-GPU_VARIABLE = "NEURAL_IMPLICIT_GPU"
-_chosen_gpu = ""  # by the preferences; see `choose_gpu`
 
 
 class EngineProcessError(Exception):
@@ -88,7 +85,7 @@ class EngineProcess:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 cwd=EXTENSION_FOLDER,
-                env=_environment(),
+                env=engine_environment(),
                 pass_fds=tuple(pass_fds),
                 start_new_session=sys.platform != "win32",  # Ctrl-C in Blender's terminal is not meant for it
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -275,23 +272,6 @@ class EngineProcess:
                 if file is not None:
                     with contextlib.suppress(OSError):
                         file.write(line)
-
-
-def choose_gpu(name: str) -> None:
-    """Name the GPU, by number or a part of its name, of engines that start from now on; empty: they choose.
-
-    The variable of Blender's own environment goes before it.
-    """
-    global _chosen_gpu
-    _chosen_gpu = name.strip()
-
-
-def _environment() -> dict[str, str]:
-    variables = {key: value for key, value in os.environ.items() if key not in CONFUSING_VARIABLES}
-    if _chosen_gpu:
-        variables.setdefault(GPU_VARIABLE, _chosen_gpu)
-    variables.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
-    return variables
 
 
 def _describe_exit(code: int | None) -> str:

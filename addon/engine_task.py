@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .engine_process import CONFUSING_VARIABLES, EngineProcessError
+from .engine_process import EngineProcessError
 from .engine_python import EXTENSION_FOLDER
+from .engine_variables import CONFUSING_VARIABLES
 
 
 class EngineTask:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 
 from .engine_check import engine_check
-from .engine_process import GPU_VARIABLE, choose_gpu
 from .engine_python import ENVIRONMENT_VARIABLE
 from .engine_status import ROOT_PACKAGE, status
+from .engine_variables import GPU_VARIABLE, choose_gpu
 from .install_panel import draw_installation, draw_packages
 from .redraw import redraw_views
 from .text_lines import draw_text

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from neural_implicit.addon import engine_process
+from neural_implicit.addon import engine_variables
 from neural_implicit.addon.engine_conversion import EngineConversion
 from neural_implicit.addon.engine_process import EngineProcess, EngineProcessError
 from neural_implicit.addon.engine_python import EngineNotFoundError, find_engine_python
@@ -313,15 +313,15 @@ def test_engines_are_told_the_gpu_of_the_preferences(
     start, pretend, monkeypatch, tmp_path, outer, chosen, told
 ):
     if outer is None:
-        monkeypatch.delenv(engine_process.GPU_VARIABLE, raising=False)
+        monkeypatch.delenv(engine_variables.GPU_VARIABLE, raising=False)
     else:
-        monkeypatch.setenv(engine_process.GPU_VARIABLE, outer)
-    monkeypatch.setattr(engine_process, "_chosen_gpu", "")
-    engine_process.choose_gpu(chosen)
+        monkeypatch.setenv(engine_variables.GPU_VARIABLE, outer)
+    monkeypatch.setattr(engine_variables, "_chosen_gpu", "")
+    engine_variables.choose_gpu(chosen)
     heard = tmp_path / "heard"
     start(
         pretend(
-            f'printf "%s" "${{{engine_process.GPU_VARIABLE}-none}}" > "{heard}.part" && mv "{heard}.part" "{heard}"'
+            f'printf "%s" "${{{engine_variables.GPU_VARIABLE}-none}}" > "{heard}.part" && mv "{heard}.part" "{heard}"'
         )
     )
     deadline = time.monotonic() + 30.0
