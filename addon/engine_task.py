@@ -14,7 +14,7 @@ from typing import Any
 
 from .engine_process import EngineProcessError
 from .engine_python import EXTENSION_FOLDER
-from .engine_variables import CONFUSING_VARIABLES
+from .installing.pythons import CONFUSING_VARIABLES
 
 
 class EngineTask:

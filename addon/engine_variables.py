@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from .installing.pythons import clean_environment
 
-CONFUSING_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONINSPECT")
 GPU_VARIABLE = "NEURAL_IMPLICIT_GPU"
 _chosen_gpu = ""  # by the preferences
 
@@ -20,7 +19,7 @@ def choose_gpu(name: str) -> None:
 
 def engine_environment() -> dict[str, str]:
     """Give Blender's own variables without those that would confuse another Python, and with the chosen GPU."""
-    variables = {key: value for key, value in os.environ.items() if key not in CONFUSING_VARIABLES}
+    variables = clean_environment()
     if _chosen_gpu:
         variables.setdefault(GPU_VARIABLE, _chosen_gpu)
     variables.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
