@@ -54,27 +54,40 @@ host_mirror() {
 mirror=${DEBIAN_MIRROR:-$(host_mirror | head -n1)}
 [[ -n $mirror ]] || { echo "no Debian mirror found: set DEBIAN_MIRROR" >&2; exit 1; }
 
-if ! command -v mmdebstrap >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring
-fi
+again() {                    # a mirror may fail for a moment: five tries of COMMAND, 10, 20, 40 and 80 s apart
+  local pause=10
+  until "$@"; do
+    ((pause <= 80)) || return 1
+    echo "failed: $1; trying again in $pause s" >&2
+    sleep "$pause"; pause=$((2 * pause))
+  done
+}
 
-rm -f "$stamp"
-if [[ -d $root ]]; then      # a stale or half-made root: nothing may be mounted below it
-  grep -q " $root/" /proc/self/mounts && { echo "something is mounted below $root" >&2; exit 1; }
-  rm -rf --one-file-system "$root"
-fi
+install_mmdebstrap() {
+  apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring
+}
+command -v mmdebstrap >/dev/null || again install_mmdebstrap
 
 include=$(IFS=,; echo "${packages[*]}")
 mode=auto; [[ $EUID -eq 0 ]] && mode=root
-mmdebstrap --quiet --variant=minbase --mode="$mode" --include="$include" \
-  --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
-  --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-  --dpkgopt='force-unsafe-io' \
-  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-  --dpkgopt='path-exclude=/usr/share/locale/*' \
-  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-  "$release" "$root" "$mirror"
+install_root() {
+  if [[ -d $root ]]; then    # a stale or half-made root: nothing may be mounted below it
+    grep -q " $root/" /proc/self/mounts && { echo "something is mounted below $root" >&2; exit 1; }
+    rm -rf --one-file-system "$root"
+  fi
+  mmdebstrap --quiet --variant=minbase --mode="$mode" --include="$include" \
+    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
+    --aptopt='Acquire::Retries "5"' \
+    --dpkgopt='force-unsafe-io' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    "$release" "$root" "$mirror"
+}
+rm -f "$stamp"
+again install_root
 
 ln -sf ../proc/self/mounts "$root/etc/mtab"      # Blender lists file systems from it
 
