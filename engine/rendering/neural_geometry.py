@@ -121,8 +121,12 @@ class NeuralGeometry:
             upcoming[rays] += 1
             rays = rays[upcoming[rays] < last[rays]]
 
-    def _by_tracer(self, numbers: Array) -> Iterator[tuple[Array, Tracer]]:
+    def _by_tracer(self, numbers: Array) -> Iterator[tuple[Array | slice, Tracer]]:
         """Yield the rows (K,) of each network among instances (M,)."""
+        if len(self._tracers) == 1:
+            if len(numbers):
+                yield slice(None), self._tracers[0]
+            return
         tracers = self._tracer_of[numbers]
         for k in np.unique(tracers):
             yield np.flatnonzero(tracers == k), self._tracers[k]

@@ -260,8 +260,9 @@ class _Frame:
                 self.prepared, surfaces, x[hit], y[hit], sample, self.request.seed
             )
             color[hit, 3] = 1.0
-        self.sum[row, column] += color
-        self.counts[row, column] += 1.0
+        pixel = row * self.sum.shape[1] + column
+        self.sum.reshape(-1, self.sum.shape[2])[pixel] += color
+        self.counts.reshape(-1)[pixel] += 1.0
         if self._denoiser is not None:
             self._denoiser.add(row, column, sample, color, self.prepared, surfaces)
         if "ambient_occlusion" in self.planes:
@@ -270,7 +271,7 @@ class _Frame:
             self.planes["ambient_occlusion"][row[hit], column[hit]] += share[:, None]
         if sample == 0:
             met = sharp if self.camera.has_lens else surfaces
-            fill_planes(self.planes, (row, column), self.prepared, self.camera, met)
+            fill_planes(self.planes, pixel, self.prepared, self.camera, met)
 
     def picture(self, samples: int, cancelled: Callable[[], bool]) -> Picture:
         """Give a copy of the picture so far; the complete one without noise, where that is wanted."""

@@ -76,16 +76,17 @@ def _describe(scene: PreparedScene, rays: Rays, t: Array, objects: Array, native
     points = rays.origins[met] + t[met, None] * rays.directions[met]
     geometric, normals, lift = np.zeros((num, 3)), np.zeros((num, 3)), np.zeros((num, 3))
     bias, materials, uvs = np.zeros(num), np.zeros(num, np.int64), np.zeros((num, 2), np.float32)
-    rows = np.flatnonzero(which < len(scene.neural))
-    if len(rows):
+    neural = which < len(scene.neural)
+    rows = slice(None) if neural.all() else np.flatnonzero(neural)
+    if neural.any():
         geometric[rows], least = scene.instances.normals(which[rows], points[rows])
         ray = met[rows]
         share = BIAS_PIXELS * rays.pixel_size(ray, t[ray])
         bias[rows] = np.clip(share, least, MOST_BIAS * least)
         normals[rows] = geometric[rows]
         materials[rows] = scene.neural_materials[which[rows]]
-    rows = np.flatnonzero(which >= len(scene.neural))
-    if len(rows):
+    if not neural.all():
+        rows = np.flatnonzero(~neural)
         ray = met[rows]
         found = scene.table.points(native.instance[ray], native.face[ray], native.barycentric[ray])
         geometric[rows], normals[rows], lift[rows] = found.geometric_normals, found.normals, found.lift

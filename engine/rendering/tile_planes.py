@@ -25,17 +25,17 @@ def background_planes(names: tuple[PlaneName, ...], height: int, width: int) -> 
 
 def fill_planes(
     planes: dict[PlaneName, Array],
-    pixels: tuple[Array, Array],
+    pixels: Array,
     scene: PreparedScene,
     camera: PixelCamera | PanoramaCamera,
     surfaces: Surfaces,
 ) -> None:
-    """Write what surfaces are into planes (h, w, channels), at the rows and columns (N,) of the rays' pixels."""
-    row, column = (numbers[surfaces.rays] for numbers in pixels)
+    """Write what surfaces are into planes (h, w, channels), at the rays' pixels (N,), counted row by row."""
+    met = pixels[surfaces.rays]
     for name, plane in planes.items():
         if name not in MEANS:
             values = _values(name, scene, camera, surfaces)
-            plane[row, column] = values.reshape(len(surfaces.rays), plane.shape[2])
+            plane.reshape(-1, plane.shape[2])[met] = values.reshape(len(met), plane.shape[2])
 
 
 def _values(
