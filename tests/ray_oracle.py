@@ -14,7 +14,12 @@ from engine.network.activations import LEAKY_SLOPE
 from engine.network.field import Field
 
 SAMPLES = 700  # of the first pass, in float32
-PARTS = 24  # of an interval that may hold a crossing, in float64, twice
+PARTS = 24  # of an interval that may hold a crossing, in float32
+LAST_PARTS = 6  # of those of its parts that still may, in float64: 2e-5 long, between which a field of any use bends by less than GRAZING
+BISECTIONS = 30
+FLOAT32_ERROR = 1e-5  # more than ten times what is seen
+RAYS_AT_ONCE = 4000
+INTERVALS_AT_ONCE = 20_000
 MOST_REGIONS = 4000
 GRAZING = 1e-6  # rays that touch the zero set by less are left out
 DEPTH = 1e-4  # of unit space, over the cosine to the gradient
@@ -76,72 +81,55 @@ def _linear_region(weights, slope, origins, directions, t):
 def subdivided_first_crossing(weights, value, origins, directions, steepest):
     """Look everywhere a field with derivatives up to `steepest` can cross: (t, closest).
 
-    `value` is a fast float32 evaluation for the first pass; what it leaves open is looked at in float64.
+    `value` is a fast float32 evaluation for the first two passes; what they leave open is looked at in float64.
     """
     field = Field(weights)
     enter, leave = box_span(origins, directions)
     t_hit, closest = np.full(len(origins), np.inf), np.full(len(origins), np.inf)
-    rays = np.flatnonzero(enter < leave)
-    share = np.linspace(0.0, 1.0, SAMPLES + 1)
-    for start in range(0, len(rays), 400):
-        part = rays[start : start + 400]
-        t = enter[part, None] + (leave - enter)[part, None] * share
-        places = origins[part, None] + t[..., None] * directions[part, None]
-        values = value(np.clip(places, -1.0, 1.0).reshape(-1, 3)).reshape(t.shape)
-        low, high = t[:, :-1], t[:, 1:]
-        reach = np.minimum(np.abs(values[:, :-1]), np.abs(values[:, 1:])) - 1e-5
-        open_ = (reach < 0.5 * steepest * (high - low)) | ((values[:, :-1] < 0) != (values[:, 1:] < 0))
-        which, column = np.nonzero(open_)
-        _look_closer(
-            field,
-            origins,
-            directions,
-            part[which],
-            low[which, column],
-            high[which, column],
-            steepest,
-            t_hit,
-            closest,
-            2,
-        )
+    met = np.flatnonzero(enter < leave)
+    for start in range(0, len(met), RAYS_AT_ONCE):
+        rays = met[start : start + RAYS_AT_ONCE]
+        low, high = enter[rays], leave[rays]
+        for parts in (SAMPLES, PARTS):
+            rays, low, high = _open_parts(value, origins, directions, rays, low, high, parts, steepest)
+        _cross(field, origins, directions, rays, low, high, t_hit, closest)
     return t_hit, closest
 
 
-def _look_closer(field, origins, directions, rays, low, high, steepest, t_hit, closest, depth):
-    """Intervals [low, high] of rays, in order along each: bisect the first change of sign."""
-    if not len(rays):
-        return
-    t = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, PARTS + 1)
+def _open_parts(value, origins, directions, rays, low, high, parts, steepest):
+    """Divide intervals [low, high] of rays; give those parts (ray, low, high) that may hold a ray's first crossing."""
+    t = low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, parts + 1)
     places = origins[rays, None] + t[..., None] * directions[rays, None]
-    values = field.value(places.reshape(-1, 3)).reshape(t.shape)
-    np.minimum.at(closest, rays, np.abs(values).min(axis=1))
-    changed = (values[:, :-1] < 0.0) != (values[:, 1:] < 0.0)
-    which, column = np.nonzero(changed)
-    a, b = t[which, column], t[which, column + 1]
-    negative = values[which, column] < 0.0
-    for _ in range(40 if len(which) else 0):
-        middle = 0.5 * (a + b)
-        same = (
-            field.value(origins[rays[which]] + middle[:, None] * directions[rays[which]]) < 0.0
-        ) == negative
-        a, b = np.where(same, middle, a), np.where(same, b, middle)
-    np.minimum.at(t_hit, rays[which], a)
-    if depth > 1:
-        reach = np.minimum(np.abs(values[:, :-1]), np.abs(values[:, 1:]))
-        open_ = (reach < 0.5 * steepest * (t[:, 1:] - t[:, :-1])) & ~changed & (t[:, :-1] < t_hit[rays, None])
-        which, column = np.nonzero(open_)
-        _look_closer(
-            field,
-            origins,
-            directions,
-            rays[which],
-            t[which, column],
-            t[which, column + 1],
-            steepest,
-            t_hit,
-            closest,
-            depth - 1,
-        )
+    values = value(np.clip(places, -1.0, 1.0).reshape(-1, 3)).reshape(t.shape)
+    before, after = values[:, :-1], values[:, 1:]
+    changed = (before < 0.0) != (after < 0.0)
+    nearest = np.minimum(np.abs(before), np.abs(after)) - FLOAT32_ERROR
+    surely = np.full(len(origins), np.inf)  # there a ray's first crossing lies behind it
+    which, column = np.nonzero(changed & (nearest > 0.0))
+    np.minimum.at(surely, rays[which], t[which, column + 1])
+    which, column = np.nonzero(
+        (changed | (nearest < 0.5 * steepest * np.diff(t, axis=1))) & (t[:, :-1] < surely[rays, None])
+    )
+    return rays[which], t[which, column], t[which, column + 1]
+
+
+def _cross(field, origins, directions, rays, low, high, t_hit, closest):
+    """Divide intervals once more, in float64, and bisect the changes of sign; writes each ray's first and its least |f|."""
+    for start in range(0, len(rays), INTERVALS_AT_ONCE):
+        ray, a, b = (array[start : start + INTERVALS_AT_ONCE] for array in (rays, low, high))
+        t = a[:, None] + (b - a)[:, None] * np.linspace(0.0, 1.0, LAST_PARTS + 1)
+        values = field.value((origins[ray, None] + t[..., None] * directions[ray, None]).reshape(-1, 3))
+        values = values.reshape(t.shape)
+        np.minimum.at(closest, ray, np.abs(values).min(axis=1))
+        changed = (values[:, :-1] < 0.0) != (values[:, 1:] < 0.0)
+        which = np.flatnonzero(changed.any(axis=1))
+        column, ray = changed[which].argmax(axis=1), ray[which]
+        a, b, negative = t[which, column], t[which, column + 1], values[which, column] < 0.0
+        for _ in range(BISECTIONS if len(which) else 0):
+            middle = 0.5 * (a + b)
+            same = (field.value(origins[ray] + middle[:, None] * directions[ray]) < 0.0) == negative
+            a, b = np.where(same, middle, a), np.where(same, b, middle)
+        np.minimum.at(t_hit, ray, a)
 
 
 @dataclass
