@@ -8,6 +8,7 @@ the cache, named by the sources that it was made from.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import platform
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -25,14 +27,16 @@ import numpy as np
 from .cache import use_cache_folder
 from .errors import FitError
 from .kernel_sources import ENGINE, kernels_digest
+from .protocol.scene import ArrayBlob, Camera, Light, MeshGeometry, MeshObject, NeuralObject, Scene
 from .protocol.weights import Architecture, Description, NeuralWeights, Source
 
 log = logging.getLogger(__name__)
 
-Use = Literal["fitting", "tracing"]
+Use = Literal["fitting", "tracing", "rendering"]
 ROOTS = {
     "fitting": "conversion/convert.py",
     "tracing": "tracing/cpu.py",
+    "rendering": "rendering/renderer.py",
 }  # modules from which all kernels are reached
 ELSEWHERE_TIMEOUT_S = 600.0  # a slow machine; it takes half a minute
 SAMPLES = 8192  # one batch: enough to call every kernel
@@ -52,6 +56,8 @@ def warm_up(use: Use) -> None:
         elsewhere = None if is_compiled("tracing") else _start_elsewhere()
         _fit_a_little(lambda: _wait_for(elsewhere))
     _trace_a_little()
+    if use == "rendering":
+        _render_a_little(all_kinds=not is_compiled("rendering"))
     for done in {use, "tracing"}:
         with contextlib.suppress(OSError):  # then it is looked for again next time
             _note(done).parent.mkdir(parents=True, exist_ok=True)
@@ -124,27 +130,72 @@ def _trace_a_little() -> None:
     """Trace a ray at a network of four units."""
     from .tracing import make_tracer
 
-    architecture = Architecture(width=4, depth=1)
-    description = Description(
-        architecture=architecture,
-        unit_from_object=tuple(float(x) for x in np.eye(4).ravel()),
-        bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
-    )
-    random = np.random.default_rng(0)
-    shapes = architecture.layer_shapes()
     tracer = make_tracer(
-        NeuralWeights(
-            description=description,
-            weights=tuple(random.normal(size=shape).astype(np.float32) for shape in shapes),
-            biases=tuple(np.zeros(shape[0], np.float32) for shape in shapes),
-        ),
-        "cpu",  # whose kernels are compiled here; the GPU's are compiled ahead
-    )
+        _tiny_network(), "cpu"
+    )  # whose kernels are compiled here; the GPU's are compiled ahead
     origin, direction = np.array([[0.0, 0.0, -1.0]]), np.array([[0.0, 0.1, 1.0]])
     tracer.trace(origin, direction, np.zeros(1), np.full(1, 2.0))
     tracer.occluded(origin, direction, np.zeros(1), np.full(1, 2.0))
     tracer.value(origin)
     tracer.gradient(origin)
+
+
+def _tiny_network() -> NeuralWeights:
+    """Give random weights of four units."""
+    architecture = Architecture(width=4, depth=1)
+    description = Description(
+        architecture=architecture,
+        unit_from_object=_numbers(np.eye(4)),
+        bounds_unit=(-1.0, -1.0, -1.0, 1.0, 1.0, 1.0),
+    )
+    random = np.random.default_rng(0)
+    shapes = architecture.layer_shapes()
+    return NeuralWeights(
+        description=description,
+        weights=tuple(random.normal(size=shape).astype(np.float32) for shape in shapes),
+        biases=tuple(np.zeros(shape[0], np.float32) for shape in shapes),
+    )
+
+
+def _render_a_little(all_kinds: bool) -> None:
+    """Draw that network in a few pixels; `all_kinds`: beside an octahedron, and denoised."""
+    from .rendering.renderer import SceneCache, ViewRequest, prepare_scene, render_picture
+
+    view = np.eye(4)
+    view[2, 3] = -3.0
+    camera = Camera(view_from_world=_numbers(view), clip_from_view=_numbers(np.diag([0.5, 0.5, -0.2, 1.0])))
+    request = ViewRequest(camera=camera, width=8, height=8, samples=2, denoise=all_kinds)
+    with tempfile.TemporaryDirectory() as folder:
+        scene = _tiny_scene(Path(folder), all_kinds)
+        render_picture(prepare_scene(scene, SceneCache(Path(folder))), request)
+
+
+def _tiny_scene(folder: Path, with_triangles: bool) -> Scene:
+    """Write what a scene of the tiny network, and of triangles where they are wanted, refers to; give the scene."""
+
+    def blob(data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        (folder / name).write_bytes(data)
+        return name
+
+    def array(values: np.ndarray, dtype: Literal["float32", "int32"]) -> ArrayBlob:
+        return ArrayBlob(sha256=blob(values.astype(dtype).tobytes()), dtype=dtype, shape=values.shape)
+
+    place = _numbers(np.eye(4))
+    neural = NeuralObject(
+        name="tiny", object_id=1, weights=blob(_tiny_network().to_bytes()), world_from_object=place
+    )
+    lamp = Light(type="SUN", world_from_light=place, energy=1.0)
+    scene = Scene(neural_objects=(neural,), lights=(lamp,), device="cpu")
+    if not with_triangles:
+        return scene
+    geometry = MeshGeometry(vertices=array(OCTAHEDRON, "float32"), triangles=array(FACES, "int32"))
+    mesh = MeshObject(name="octahedron", object_id=2, geometry=0, world_from_object=place)
+    return replace(scene, geometries=(geometry,), mesh_objects=(mesh,))
+
+
+def _numbers(matrix: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(number) for number in matrix.ravel())
 
 
 if __name__ == "__main__":

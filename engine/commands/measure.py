@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..protocol.weights import write_atomically
+from .compiling import compile_first
 
 EXIT_ERROR = 3
 SHOWN = ("surface_mean", "iou", "paper_surface", "paper_grid", "paper_importance")
@@ -40,6 +41,7 @@ def command(
     from ..measuring.folder_errors import Row, csv_text, measure_folder
 
     options = MeasureOptions(num_points=points, seed=MEASURE_SEED if seed is None else seed)
+    compile_first("tracing")
     rows: list[Row] = []
     if weights.is_dir():
         for row in measure_folder(weights, mesh, options, paper):

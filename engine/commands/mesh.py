@@ -11,6 +11,7 @@ from ..errors import OptionError
 from ..formats.weights_files import load_weights
 from ..network.moving_shapes import at_time
 from ..protocol.weights import write_atomically
+from .compiling import compile_first
 from .devices import device_option
 from .targets import for_each, targets, weights_to_files
 
@@ -58,4 +59,6 @@ def command(
         counts = f"{len(surface.vertices_unit)} vertices, {len(surface.triangles)} triangles, {surface.bound} bounds"
         click.echo(f"{target}: {counts}, {clock.perf_counter() - start:.1f} s")
 
-    for_each(targets(weights, output, kind, KINDS), mesh)
+    pairs = targets(weights, output, kind, KINDS)
+    compile_first("tracing")
+    for_each(pairs, mesh)

@@ -16,6 +16,7 @@ from ..errors import OptionError, OutputError
 from ..formats.weights_files import find_weights, load_weights
 from ..protocol.scene import PlaneName
 from ..protocol.weights import NeuralWeights
+from .compiling import compile_first
 from .devices import device_option
 from .packages import heavy_imports
 
@@ -130,6 +131,7 @@ def command(weights: tuple[Path, ...], output: Path, **chosen: Any) -> None:
     is_film = chosen["spin"] is not None or chosen["animate"] is not None
     _check(output, is_film, chosen)
     shapes = [load_weights(path) for path in find_weights(weights)]
+    compile_first("rendering")
     with heavy_imports():
         from ..pictures import picture_files as pictures
         from ..pictures.films import Film

@@ -35,11 +35,11 @@ def command(session: Path) -> None:
     stream = MessageStream.from_stdio()
     stream.handshake()
     stream.exit_at_end_of_input(keep_messages=True)  # also while it still imports
-    if is_compiled("tracing"):  # loads them while the add-on still writes its scene
-        threading.Thread(target=warm_up, args=("tracing",), name="warm up", daemon=True).start()
+    if is_compiled("rendering"):  # loads them while the add-on still writes its scene
+        threading.Thread(target=warm_up, args=("rendering",), name="warm up", daemon=True).start()
     else:
         stream.send(Progress(phase="compiling", step=0, num_steps=0, fraction=0.0))
-        warm_up("tracing")
+        warm_up("rendering")
     from ..serving.server import (
         Server,  # numba and warp: after the greeting, so that the add-on never waits for them
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..formats.weights_files import load_weights
+from .compiling import compile_first
 from .targets import for_each, targets, weights_to_files
 
 KINDS = ("png", "gif", "mp4", "webm", "mkv")
@@ -65,4 +66,6 @@ def command(
         where = f"{axis} = {places[0]:g} to {places[-1]:g}"
         click.echo(f"{target}: {len(places)} of {size} x {size} pixels, {where}")
 
-    for_each(targets(weights, output, kind, KINDS), draw)
+    pairs = targets(weights, output, kind, KINDS)
+    compile_first("tracing")
+    for_each(pairs, draw)

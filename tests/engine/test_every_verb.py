@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from engine.errors import EngineError, OutputError, WeightsFileError
 from engine.network.field import Field
 from engine.protocol.weights import NeuralWeights
 from tests.engine.keras_files import write_keras_2
-from tests.engine.networks import random_network, trained
+from tests.engine.networks import random_network
 
+SPOT = Path(__file__).parents[1] / "blender/data/spot.safetensors"
 WITHOUT_WEIGHTS = {"convert", "timelapse", "doctor", "standby", "serve"}
 POINTS = np.random.default_rng(5).uniform(-1.0, 1.0, (200, 3)).astype(np.float32)
 
@@ -118,7 +121,11 @@ def shapes(tmp_path):
     folder = tmp_path / "folder"
     (tmp_path / "spare").mkdir()
     folder.mkdir()
-    weights = trained()
+    spot = NeuralWeights.load(SPOT)
+    in_unit_space = replace(
+        spot.description, unit_from_object=tuple(np.eye(4).ravel().tolist())
+    )  # as a .h5 is
+    weights = replace(spot, description=in_unit_space)
     weights.save(tmp_path / "spare/one.safetensors")
     run("export", tmp_path / "spare/one.safetensors", "-o", folder / "one.h5")
     weights.save(folder / "one.safetensors")
