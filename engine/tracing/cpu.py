@@ -22,7 +22,6 @@ from .stepped import SteppedTracer
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class CpuTracer(SteppedTracer):
@@ -61,18 +60,6 @@ class CpuTracer(SteppedTracer):
     def gradient(self, points: FloatArray) -> FloatArray:
         """Gradient (N, 3) float32 of the network at points (N, 3) in [-1, 1]^3."""
         return self._gradient(np.ascontiguousarray(np.clip(points, -1.0, 1.0), np.float32))
-
-    def trace(
-        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
-    ) -> FloatArray:
-        """First crossing of the zero set in [t_min, t_max]: t (N,) float64, `inf` on a miss."""
-        return self._march(origins, directions, t_min, t_max, False)
-
-    def occluded(
-        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
-    ) -> BoolArray:
-        """Whether anything is hit in [t_min, t_max] (N,)."""
-        return np.isfinite(self._march(origins, directions, t_min, t_max, True))
 
     def count_evaluations(
         self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray

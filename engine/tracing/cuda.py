@@ -163,18 +163,6 @@ class CudaTracer(SteppedTracer):
         """`gradient`."""
         return self.gradient(points)
 
-    def trace(
-        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
-    ) -> FloatArray:
-        """First crossing of the zero set in [t_min, t_max]: t (N,) float64, `inf` on a miss."""
-        return self._march(origins, directions, t_min, t_max, False)
-
-    def occluded(
-        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
-    ) -> BoolArray:
-        """Whether anything is hit in [t_min, t_max] (N,)."""
-        return np.isfinite(self._march(origins, directions, t_min, t_max, True))
-
     def _march(self, origins: Any, directions: Any, t_min: Any, t_max: Any, any_hit: bool) -> FloatArray:
         def on_device(part: slice) -> FloatArray:
             session, grid = self._session, self._on_device

@@ -19,6 +19,7 @@ from .step_grid import sampled_step_grid
 log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
 
 NUM_COMPARED = 2000  # cells
 
@@ -93,6 +94,22 @@ class SteppedTracer(ABC):
         loose = int((proven > LOOSEST * seen).sum())
         log.info("bounds on %d of %d cells are loose", loose, len(some))
         return loose <= MOST_LOOSE * len(some)
+
+    def trace(
+        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
+    ) -> FloatArray:
+        """First crossing of the zero set in [t_min, t_max]: t (N,) float64, `inf` on a miss."""
+        return self._march(origins, directions, t_min, t_max, False)
+
+    def occluded(
+        self, origins: FloatArray, directions: FloatArray, t_min: FloatArray, t_max: FloatArray
+    ) -> BoolArray:
+        """Whether anything is hit in [t_min, t_max] (N,)."""
+        return np.isfinite(self._march(origins, directions, t_min, t_max, True))
+
+    @abstractmethod
+    def _march(self, origins: Any, directions: Any, t_min: Any, t_max: Any, any_hit: bool) -> FloatArray:
+        """Give t (N,) float64 of the first crossing, of any where `any_hit`; `inf` on a miss."""
 
     @abstractmethod
     def value_parallel(self, points: FloatArray) -> FloatArray:

@@ -24,20 +24,8 @@ from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
 from tests.benchmarks._growth import KINDS, WEIGHTS, camera, growth, looks, structures  # noqa: E402
 from tests.benchmarks._report import cpu_seconds, plot, store  # noqa: E402
-from tests.engine.networks import random_network  # noqa: E402
+from tests.engine.networks import ACTIVATIONS, random_network  # noqa: E402
 
-ACTIVATIONS = (
-    "relu",
-    "leaky_relu",
-    "elu",
-    "softplus",
-    "tanh",
-    "sigmoid",
-    "sine",
-    "silu",
-    "gelu",
-    "hard_gelu",
-)
 WIDTHS = (8, 16, 32, 64, 128, 256)
 TORCH_BATCHES = (1024, 4096)
 WORK = 1.5e9  # multiply-adds of one timed evaluation

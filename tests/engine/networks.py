@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import get_args
 
 import numpy as np
 
-from engine.protocol.weights import Architecture, Description, NeuralWeights
+from engine.protocol.weights import Activation, Architecture, Description, NeuralWeights
 
 IDENTITY = tuple(float(x) for x in np.eye(4).ravel())
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 BOX = (-1.0, -1.0, -1.0, 1.0, 1.0, 1.0)
 
 

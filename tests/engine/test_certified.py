@@ -38,20 +38,8 @@ from engine.tracing.certifier import Certifier
 from engine.tracing.certify_child import CertifyError, CertifyingChild
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.kernel_math import CODES
-from tests.engine.networks import from_arrays, octahedron, random_network, trained
+from tests.engine.networks import ACTIVATIONS, from_arrays, octahedron, random_network, trained
 
-ACTIVATIONS = [
-    "relu",
-    "leaky_relu",
-    "elu",
-    "softplus",
-    "tanh",
-    "sigmoid",
-    "sine",
-    "silu",
-    "gelu",
-    "hard_gelu",
-]
 SMOOTH = ["softplus", "tanh", "sigmoid", "sine", "silu", "gelu"]
 
 

@@ -9,21 +9,8 @@ from engine.protocol.weights import Architecture
 from engine.tracing import make_tracer
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.reference import ReferenceTracer
-from tests.engine.networks import from_arrays, octahedron, random_network, trained
+from tests.engine.networks import ACTIVATIONS, from_arrays, octahedron, random_network, trained
 from tests.oracles import Box, Sphere, Torus, rays_towards_origin
-
-ACTIVATIONS = [
-    "relu",
-    "leaky_relu",
-    "elu",
-    "softplus",
-    "tanh",
-    "sigmoid",
-    "sine",
-    "silu",
-    "gelu",
-    "hard_gelu",
-]
 
 
 def spans(count, low=0.0, high=1e9):

@@ -29,7 +29,9 @@ def stretch(cube, by):
 
 def main(inside):
     cube = bpy.data.objects["Cube"]
-    cube.modifiers.new("rounded", "SUBSURF").levels = 3  # a small network rounds sharp corners, and aims are missed by chance
+    cube.modifiers.new(
+        "rounded", "SUBSURF"
+    ).levels = 3  # a small network rounds sharp corners, and aims are missed by chance
     found = {"first": convert()}
     (obj,) = (obj for obj in bpy.data.objects if neural_object.is_neural(obj))
     bpy.context.view_layer.objects.active = obj
