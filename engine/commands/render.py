@@ -188,18 +188,23 @@ def _pictures(shapes: list[NeuralWeights], chosen: dict[str, Any]) -> Iterator[t
             samples=chosen["samples"],
             **_shader(chosen, camera_axes(seen)[1]),
         )
-        if chosen["certify"]:
-            _certify(prepared)
+        _tighten(prepared, chosen["certify"])
         picture = _render(prepared, request, f"picture {number + 1} of {steps}")
         yield picture, {instance.tracer.bound for instance in prepared.neural}
 
 
-def _certify(prepared: Any) -> None:
+def _tighten(prepared: Any, certify: bool) -> None:
+    """Prove the bounds that steps rely on, or else sample them more finely."""
     from ..tracing.certifier import Certifiable
+    from ..tracing.sharpening import sharpen_few
 
-    for instance in prepared.neural:
-        if isinstance(instance.tracer, Certifiable):
-            instance.tracer.certify()
+    tracers = [instance.tracer for instance in prepared.neural]
+    if not certify:
+        sharpen_few(tracers)
+        return
+    for tracer in tracers:
+        if isinstance(tracer, Certifiable):
+            tracer.certify()
 
 
 def _times(chosen: dict[str, Any]) -> list[float]:

@@ -16,6 +16,7 @@ from ..errors import ProtocolError
 from ..protocol.messages import LoadScene
 from ..rendering.renderer import PreparedScene, SceneCache, prepare_scene
 from ..tracing.certifier import Certifiable, Certifier
+from ..tracing.sharpening import sharpen_few
 
 log = logging.getLogger(__name__)
 
@@ -77,5 +78,7 @@ class SceneStore:
     def _certify(self, scene_id: str, prepared: PreparedScene) -> None:
         tracers = {id(instance.tracer): instance.tracer for instance in prepared.neural}
         sampled = [t for t in tracers.values() if isinstance(t, Certifiable) and t.bound == "sampled"]
+        if self._job != 0:
+            sharpen_few(sampled)
         if sampled:
             self._certifier.request(sampled, lambda: self._better(scene_id), hold=self._job != 0)

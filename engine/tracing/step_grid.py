@@ -106,5 +106,10 @@ def _gradients_nearby(
         seen = np.nan_to_num(seen, nan=1e30, posinf=1e30, neginf=-1e30)
         low[near], high[near] = np.minimum(low[near], seen), np.maximum(high[near], seen)
     low[~near], high[~near] = 0.0, 0.0
+    return with_margin(low, high)
+
+
+def with_margin(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give bounds on gradients of which the lowest and the highest (..., 3) were seen."""
     margin = MARGIN * (high - low) + RELATIVE_MARGIN * np.maximum(-low, high) + SMALLEST_LIPSCHITZ
     return low - margin, high + margin

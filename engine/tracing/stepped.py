@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -33,6 +34,7 @@ class SteppedTracer(ABC):
         # A network of x, y, z, t is another field at each time, so proving one is not worth it.
         self._provable = can_certify(weights) and weights.architecture.inputs == 3
         self._steps: tuple[str, PackedGrid]
+        self._replacing = threading.Lock()
 
     def _begin(self, grid_resolution: int) -> None:
         """Take the certified grid if it was proven earlier, else sample one of so many cells a side."""
@@ -46,8 +48,9 @@ class SteppedTracer(ABC):
             )
 
     def _use(self, bound: str, grid: PackedGrid) -> None:
-        # one reference, so a march sees one grid or the other
-        self._steps = (bound, for_march(with_values(grid, self.value_parallel), self.value_parallel))
+        ready = for_march(with_values(grid, self.value_parallel), self.value_parallel)
+        with self._replacing:
+            self._steps = (bound, ready)  # one reference, so a march sees one grid or the other
 
     @property
     def steps(self) -> tuple[str, PackedGrid]:
