@@ -285,10 +285,13 @@ def main(inside):
     begun, done, memory = time.monotonic(), [], []
     actions = [*ACTIONS, *["kill_engine"] * (inside.arguments["kills"] - 1)]
     rounds = inside.arguments["rounds"]
-    while len(done) < rounds * len(actions) and time.monotonic() - begun < inside.arguments["seconds"]:
+    in_time = lambda: time.monotonic() - begun < inside.arguments["seconds"]  # noqa: E731
+    while len(done) < rounds * len(actions) and in_time():
         order = list(actions)
         day.rng.shuffle(order)
         for name in order:
+            if not in_time():
+                break
             print("soak", round(time.monotonic() - begun, 1), name, flush=True)
             yield from getattr(day, name)()
             yield from day.rest()
