@@ -9,7 +9,7 @@ from tests.blender.spot import dense_spot, neural_spot
 
 WEIGHTS = ROOT / "tests/blender/data/cube.safetensors"  # 3 x 16 hard_gelu, `--preset draft`, a cube of edge 2
 DEGREES = [0.5, 2]
-NEAR_PX = 4  # two outlines of two pixels, around shapes that differ by less than one
+NEAR_PX = 3  # two outlines of two pixels, around shapes that differ by less than one; 2 were seen
 STRAY = 4  # pixels of an edge-on rim, that one picture has and the other has not
 
 

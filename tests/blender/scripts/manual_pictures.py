@@ -3,6 +3,7 @@
 Gives the rectangle of each picture that is of use, left, top, right and bottom on its screenshot.
 """
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -41,7 +42,8 @@ def build(inside):
     bpy.ops.wm.obj_import(filepath=str(ROOT / "examples/spot.obj"))
     spot = bpy.context.object
     spot.name = "Spot"
-    spot.rotation_euler.z = 1.8326  # 105 degrees
+    spot.rotation_euler.z = math.radians(105)
+    bpy.context.view_layer.update()
     spot.location.z = -min((spot.matrix_world.to_3x3() @ Vector(c)).z for c in spot.bound_box)
     spot.data.materials.clear()
     spot.data.materials.append(material("Spot", SPOT_COLOR, SPOT_ROUGHNESS))
