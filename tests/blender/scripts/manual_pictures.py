@@ -84,13 +84,13 @@ def rectangle(inside, kinds=("WINDOW",)):
     return [left, window.height - high, right, window.height - low]
 
 
-def shot(inside, name):
-    """Move the mouse out of the way, wait for the picture and take it."""
+def shot(inside, name, otherwise=lambda: False):
+    """Move the mouse out of the way, wait for the picture, or something else, and take it."""
     inside.xdotool("mousemove", 640, 4)
     inside.redraw()
     yield MOMENT_S
-    yield inside.until(lambda: solid_view.complete, WAIT_S, f"the picture {name}")
-    yield 2 * MOMENT_S
+    yield inside.until(lambda: solid_view.complete or otherwise(), WAIT_S, f"the picture {name}")
+    yield MOMENT_S
     inside.screenshot(name)
 
 
@@ -102,8 +102,9 @@ def convert(inside, spot):
     with inside.in_view():
         bpy.ops.object.convert_to_neural_implicit()
     (job,) = queue.jobs
-    yield inside.until(lambda: not job.active or fraction(job) > 0.6, WAIT_S, "a part of the conversion")
-    yield from shot(inside, "converting")
+    far = lambda share: not job.active or fraction(job) > share  # noqa: E731
+    yield inside.until(lambda: far(0.6), WAIT_S, "a part of the conversion")
+    yield from shot(inside, "converting", otherwise=lambda: far(0.93))
     yield inside.until(lambda: not queue.busy, WAIT_S, "the conversion")
     return next(obj for obj in bpy.data.objects if neural_object.is_neural(obj))
 
