@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MOMENT_S, WAIT_S = 0.6, 1500.0
 SPOT_COLOR, SPOT_ROUGHNESS = (0.66, 0.21, 0.09), 0.4
 EYE, TARGET, LENS = (-2.9, -5.0, 2.3), (0.30, 0.0, 0.62), 62.0
-SAMPLES = 48
+SAMPLES = 24
 queue = conversion_queue.queue
 
 
