@@ -3,7 +3,7 @@
     python build.py pictures --windows
 
 runs this. They are taken under a virtual display, of the extension as this checkout builds it, in the newest Blender that is
-in `.blender/` (tests/blender/setup-blender.sh). Pictures are reduced to few colours, and made smaller where that is not enough.
+in `.blender/` (tests/blender/setup-blender.sh). Pictures too large for a page are reduced to few colours, and made smaller where that is not enough.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def reduced(picture: Image.Image) -> bytes:
         if width < picture.width:
             size = width, round(picture.height * width / picture.width)
             scaled = picture.resize(size, Image.Resampling.LANCZOS)
-        few = scaled.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        written = io.BytesIO()
-        few.save(written, "PNG", optimize=True)
-        if written.tell() <= MOST_BYTES:
-            return written.getvalue()
+        for colors in (scaled, scaled.quantize(COLORS, dither=Image.Dither.FLOYDSTEINBERG)):
+            written = io.BytesIO()
+            colors.save(written, "PNG", optimize=True)
+            if written.tell() <= MOST_BYTES:
+                return written.getvalue()
     raise ValueError(f"a picture of {picture.size} pixels is larger than {MOST_BYTES:,} bytes at any width")
 
 
