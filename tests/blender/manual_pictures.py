@@ -71,7 +71,8 @@ def reduced(picture: Image.Image) -> bytes:
         if width < picture.width:
             size = width, round(picture.height * width / picture.width)
             scaled = picture.resize(size, Image.Resampling.LANCZOS)
-        for colors in (scaled, scaled.quantize(COLORS, dither=Image.Dither.FLOYDSTEINBERG)):
+        few = scaled.quantize(COLORS, palette=scaled.quantize(COLORS), dither=Image.Dither.FLOYDSTEINBERG)
+        for colors in (scaled, few):
             written = io.BytesIO()
             colors.save(written, "PNG", optimize=True)
             if written.tell() <= MOST_BYTES:
