@@ -22,6 +22,7 @@ DOCS = blenders.ROOT / "docs"
 MOST_BYTES = 150_000
 COLORS = 256
 WIDTHS = (1280, 1120, 960, 840, 720)
+PARTS = ("view", "preferences")
 TIMEOUT_S = 3600.0  # some minutes on a machine that does nothing else
 
 
@@ -31,6 +32,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--preset", default="STANDARD", help="of spot's conversion")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="default: all")
     parser.add_argument("--output", type=Path, default=DOCS, help="a folder; default: docs/")
     arguments = parser.parse_args()
     found = [blenders.find(name) for name in reversed(blenders.WINDOWED)]
@@ -39,22 +41,21 @@ def main() -> int:
         print("error: pictures of windows need a real Blender.", *found, sep="\n  ", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="blender-") as folder:
-        take(usable[0], Path(folder), arguments.output, arguments.preset)
+        take(usable[0], Path(folder), arguments)
     return 0
 
 
-def take(blender: blenders.Blender, folder: Path, output: Path, preset: str) -> None:
+def take(blender: blenders.Blender, folder: Path, arguments: argparse.Namespace) -> None:
     """Run the script in a Blender, and keep what it gives."""
     print(
         f"taking pictures in Blender {blender.name}; a conversion and a render are on them, which takes minutes"
     )
     installed = installing.installed_resources(blender, installing.build_extension(folder))
     profile = installing.make_profile(blender, installed, folder)
-    outcome = profile.run_script(
-        "manual_pictures.py", {"preset": preset}, window=True, timeout_s=TIMEOUT_S
-    ).check()
+    wanted = {"preset": arguments.preset, "parts": arguments.parts}
+    outcome = profile.run_script("manual_pictures.py", wanted, window=True, timeout_s=TIMEOUT_S).check()
     for name, rectangle in outcome.result.items():
-        path = output / f"window_{name}.png"
+        path = arguments.output / f"window_{name}.png"
         picture = Image.open(outcome.folder / f"{name}.png").convert("RGB").crop(rectangle)
         path.write_bytes(reduced(picture))
         print(f"{path}: {path.stat().st_size:,} bytes")

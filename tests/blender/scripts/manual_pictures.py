@@ -158,7 +158,8 @@ def preferences(inside):
     return rows
 
 
-def main(inside):
+def view(inside):
+    """Pictures of the 3D view."""
     spot = build(inside)
     yield from show_view(inside)
     rectangles = {"converting": rectangle(inside, ()), "solid": rectangle(inside, ())}
@@ -174,5 +175,14 @@ def main(inside):
     with inside.in_view():
         bpy.ops.screen.back_to_previous()
     yield MOMENT_S
-    rows = yield from preferences(inside)
-    return rectangles | {"preferences": rows, "install": rows}
+    return rectangles
+
+
+def main(inside):
+    rectangles = {}
+    if "view" in inside.arguments["parts"]:
+        rectangles |= yield from view(inside)
+    if "preferences" in inside.arguments["parts"]:
+        rows = yield from preferences(inside)
+        rectangles |= {"preferences": rows, "install": rows}
+    return rectangles
