@@ -41,7 +41,7 @@ def kept_in_solid(inside, name):
     yield inside.until(lambda: solid_view.complete or solid_view.problem, WAIT_S, f"the picture {name}")
     handle = bpy.types.SpaceView3D.draw_handler_add(read, (), "WINDOW", "POST_VIEW")
     inside.redraw()
-    yield inside.until(lambda: found, 60.0, "a redraw")
+    yield inside.until(lambda: found, WAIT_S, "a redraw")
     bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
     np.save(inside.folder / f"{name}.npy", found["picture"])
     inside.screenshot(name)
@@ -64,7 +64,7 @@ def kept_in_rendered(inside):
     yield inside.until(lambda: session._views and rests(), WAIT_S, "the rendered picture")
     viewport_draw.draw = drawn
     inside.redraw()
-    yield inside.until(lambda: found, 60.0, "a redraw")
+    yield inside.until(lambda: found, WAIT_S, "a redraw")
     viewport_draw.draw = draw
     np.save(inside.folder / "rendered.npy", found["picture"])
     inside.screenshot("rendered")

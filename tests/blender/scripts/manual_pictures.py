@@ -143,6 +143,9 @@ def show_error(inside):
 def preferences(inside):
     """The preferences of somebody who has just installed the zip, and the dialog of Install Engine."""
     os.environ.pop(ENVIRONMENT_VARIABLE, None)
+    bpy.context.preferences.system.use_online_access = (
+        True  # asked for by the dialog; nothing is pressed in it
+    )
     status.refresh()
     window, area = show_preferences()
     yield 3 * MOMENT_S
