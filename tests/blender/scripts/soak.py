@@ -226,7 +226,9 @@ class Day:
         yield self.rng.uniform(0.0, 4.0)
         if job.active and job.engine._process.running:
             os.kill(job.engine._process.process_id, signal.SIGKILL)
-            yield self.inside.until(lambda: not job.active, self.wait_s, "the end of a job whose engine was killed")
+            yield self.inside.until(
+                lambda: not job.active, self.wait_s, "the end of a job whose engine was killed"
+            )
         if job.state == "failed" and not job.problem:
             raise AssertionError("a job failed without a sentence")
         self.told.append(job.state)
