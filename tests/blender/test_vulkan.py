@@ -36,7 +36,7 @@ def pictures(long_blender, kept):
                 options=("--gpu-backend", backend.lower()),
             )
             kept[backend] = outcome
-            if outcome.result is not None and outcome.result["backend"] != backend:
+            if outcome.result is None or outcome.result["backend"] != backend:
                 break
     found = kept["VULKAN"].check().result["backend"]
     if found != "VULKAN":
