@@ -4,7 +4,8 @@
 demo          convert examples/spot.obj, render it beside native geometry in headless Blender, write demo/
 test          every check and every test; says what was skipped and why
 bench         print the tables of tests/benchmarks/
-pictures      draw docs/timelapse.gif and docs/slice.png: the fit of examples/spot.obj, and a plane through its field
+pictures      draw docs/timelapse.gif and docs/slice.png: the fit of examples/spot.obj, and a plane through its field.
+              --windows: instead take the manual's pictures of windows, docs/window_*.png, in a real Blender of .blender/
 extension     write dist/neural_implicit-VERSION.zip, the same bytes from the same sources.
               --cuda: with what `cuda` makes in it, where the installed engine looks for it
 cuda          compile the CUDA kernels for every chip into dist/neural_implicit-kernels.zip; needs NVIDIA's nvcc
@@ -74,7 +75,9 @@ def main() -> int:
         "arguments", nargs=argparse.REMAINDER, help="passed on to pytest, which then runs alone"
     )
     _verb(verbs, "bench", bench).add_argument("name", nargs="?", help="one benchmark; default: all")
-    _verb(verbs, "pictures", pictures)
+    _verb(verbs, "pictures", pictures).add_argument(
+        "--windows", action="store_true", help="those of windows instead; needs a Blender in .blender/"
+    )
     extension_parser = _verb(verbs, "extension", extension)
     extension_parser.add_argument("--output", type=Path, default=ROOT / "dist", help="a folder")
     extension_parser.add_argument("--cuda", action="store_true", help="with the compiled CUDA kernels")
@@ -174,8 +177,10 @@ def bench(arguments: argparse.Namespace) -> int:
 
 
 def pictures(arguments: argparse.Namespace) -> int:
-    """Film the fit of the bundled mesh and draw a plane through its field, for the README."""
+    """Film the fit of the bundled mesh and draw a plane through its field, for the README; or take pictures of windows."""
     engine, docs, made = prepare(ENGINE), ROOT / "docs", ROOT / "build/pictures"
+    if arguments.windows:
+        return subprocess.run([str(engine), "-m", "tests.blender.manual_pictures"], cwd=ROOT).returncode
     made.mkdir(parents=True, exist_ok=True)
     weights = made / "spot.safetensors"
     verbs = {

@@ -139,4 +139,5 @@ def render(scene, arguments):
         sys.exit("nothing was rendered; the reason is above")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,9 @@
 // First crossing of each pixel's ray with the zero set of the network whose source follows in front of this.
 //
 // Far from the surface the ray leaves whole blocks of cells at once; near it a step is |f| over a bound on the slope in
-// the cell, so that it never crosses the surface unseen (addon/solid_view/step_bytes.py). Written: the normal in view
+// the cell, so that it never crosses the surface unseen (addon/solid_view/step_bytes.py). A ray that skims along a surface would
+// take thousands of these: after `PATIENCE` evaluations its steps grow, until it leaves the surface or crosses it, and then the
+// crossing is found between its last two places. Written: the normal in view
 // space on an octahedron, the object's number, and the value in the depth buffer, in that order.
 // Where `finer` is set, only pixels on an edge of the coarser picture are traced; the others are copied from it.
 
@@ -71,7 +73,9 @@ void main()
   const float half_count = 0.5 * float(RESOLUTION);
   const float size = 2.0 / float(RESOLUTION);
   float side = 0.0, gap = 1e30, tolerance = 0.0;
-  bool hit = false;
+  float reach = 1.0, least = 1e30;  // of a step, in safe ones; the smallest gap since steps were safe
+  float s_before = s, gap_before = 0.0, s_beyond = s, gap_beyond = 0.0;  // of the surface
+  bool hit = false, crossed = false;
   int evaluations = 0;
   vec3 p = origin;
   for (int i = 0; i < MOST_STEPS && s < s_end && !hit; i++) {
@@ -82,8 +86,10 @@ void main()
     vec3 low = (cell - away) * size - 1.0, high = (cell + away + 1.0) * size - 1.0;
     vec3 exits = max((low - origin) * inverse, (high - origin) * inverse);
     float s_exit = min(exits.x, min(exits.y, exits.z)) + nudge;
-    if (code >= 128.0) {
+    if (code >= 128.0 && !crossed) {
       s = max(s_exit, s + nudge);
+      reach = 1.0;
+      least = 1e30;
       continue;
     }
     if (evaluations >= MOST_EVALUATIONS) {
@@ -94,12 +100,30 @@ void main()
     side = side == 0.0 ? (value < 0.0 ? -1.0 : 1.0) : side;
     gap = value * side;
     tolerance = clamp(shape.misc.x * length(step_of + s * turn_of), 1e-5, 2e-3);
-    hit = gap < tolerance;
-    if (!hit) {
-      s = min(s + max(gap * 127.0 / (code * shape.misc.y) * s_per_length, nudge), max(s_exit, s + nudge));
+    hit = abs(gap) < tolerance || (gap < 0.0 && reach <= 1.0 && !crossed);
+    if (hit) {
+      break;
+    }
+    if (gap < 0.0) {
+      crossed = true;
+      s_beyond = s;
+      gap_beyond = gap;
+    }
+    else {
+      s_before = s;
+      gap_before = gap;
+    }
+    if (crossed) {
+      s = mix(s_before, s_beyond, clamp(gap_before / (gap_before - gap_beyond), 0.1, 0.9));
+    }
+    else {
+      bool leaves = gap > 2.0 * least;
+      reach = leaves ? 1.0 : (evaluations > PATIENCE ? GROWTH * reach : 1.0);
+      least = leaves ? gap : min(least, gap);
+      s = min(s + max(reach * gap * 127.0 / (code * shape.misc.y) * s_per_length, nudge), max(s_exit, s + nudge));
     }
   }
-  if (!hit && !(evaluations >= MOST_EVALUATIONS && gap < 8.0 * tolerance)) {
+  if (!hit && !crossed && !(evaluations >= MOST_EVALUATIONS && gap < 8.0 * tolerance)) {
     discard;
   }
   vec3 gradient;

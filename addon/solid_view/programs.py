@@ -17,6 +17,7 @@ from .view_transform import SIDE, STOPS
 SHADERS = Path(__file__).resolve().parent.parent / "shaders"
 MOST_STEPS = 256  # cells and evaluations of a ray
 MOST_EVALUATIONS = 128
+PATIENCE, GROWTH = 40, 1.1  # evaluations after which a ray's steps grow, by this factor each
 MOST_PLANES = 6  # of a clipping region
 COVERING = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 
@@ -51,7 +52,8 @@ def march_program(arch: Architecture) -> gpu.types.GPUShader:
     info.fragment_out(0, "VEC4", "surface")
     constants = (
         f"const int RESOLUTION = {RESOLUTION};\nconst int MOST_STEPS = {MOST_STEPS};\n"
-        f"const int MOST_EVALUATIONS = {MOST_EVALUATIONS};\nfloat network_time()\n{{\n  return shape.limits.w;\n}}\n"
+        f"const int MOST_EVALUATIONS = {MOST_EVALUATIONS};\nconst int PATIENCE = {PATIENCE};\n"
+        f"const float GROWTH = {GROWTH};\nfloat network_time()\n{{\n  return shape.limits.w;\n}}\n"
     )
     return _create(info, "neural_implicit_march", constants + network_source(arch), "neural_march_fragment")
 

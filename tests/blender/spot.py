@@ -16,16 +16,16 @@ RESOLUTION = (
 )
 
 
-def neural_spot(folder):
-    """Give the arguments with which `scripts/spot_scene.py` builds the neural spot."""
+def neural_spot(folder, weights=WEIGHTS):
+    """Give the arguments with which `scripts/spot_scene.py` builds the neural spot, or another shape in its place."""
     path = folder / "spot.proxy.npz"
-    proxy_mesh(NeuralWeights.from_bytes(WEIGHTS.read_bytes())).save(path)
-    return {"weights": str(WEIGHTS), "proxy": str(path)}
+    proxy_mesh(NeuralWeights.from_bytes(weights.read_bytes())).save(path)
+    return {"weights": str(weights), "proxy": str(path)}
 
 
-def dense_spot(folder):
+def dense_spot(folder, weights=WEIGHTS):
     """Give the arguments with which `scripts/spot_scene.py` builds the mesh instead."""
-    weights = NeuralWeights.from_bytes(WEIGHTS.read_bytes())
+    weights = NeuralWeights.from_bytes(weights.read_bytes())
     surface = zero_set(weights, RESOLUTION)
     object_from_unit = np.linalg.inv(np.reshape(weights.unit_from_object, (4, 4)))
     vertices = surface.vertices_unit @ object_from_unit[:3, :3].T + object_from_unit[:3, 3]

@@ -2,7 +2,7 @@
 
     NEURAL_IMPLICIT_SOAK_ROUNDS=25 NEURAL_IMPLICIT_SOAK_SECONDS=7200 python -m pytest tests/blender/test_soak.py
 
-makes it a long one, of two kills of the engine a round, and `python -m tests.benchmarks._soak_plot` draws its `soak.csv`.
+makes it a long one, of six kills of the engine a round, and `python -m tests.benchmarks._soak_plot` draws its `soak.csv`.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from tests.blender.fake import fake_engine
 from tests.blender.spot import neural_spot
 
 ROUNDS_VARIABLE = "NEURAL_IMPLICIT_SOAK_ROUNDS"  # of all actions; one takes a minute or two
-SECONDS_VARIABLE = "NEURAL_IMPLICIT_SOAK_SECONDS"  # after which no other round begins
+SECONDS_VARIABLE = "NEURAL_IMPLICIT_SOAK_SECONDS"  # after which no other action begins
 LONGEST_S = 2 * 3600.0
 ROUND_S = 900.0  # at most, on a machine that others use
 WAIT_S = 240.0  # for the engine, which may have to compile itself
@@ -43,7 +43,7 @@ def test_a_day_in_a_window_breaks_nothing(patient_blender):
     arguments = {
         **neural_spot(patient_blender.folder),
         **{"seed": 7, "marker": marker, "rounds": rounds, "seconds": seconds},
-        **{"toggles": 20, "files": 20 if long else 5, "kills": 2 if long else 1},
+        **{"toggles": 20, "files": 20 if long else 5, "kills": 6 if long else 1},
         **{
             "wait_s": 5 * WAIT_S if long else WAIT_S
         },  # in two hours others may well take the machine for a while

@@ -10,7 +10,7 @@ FACES = (128 / 48) ** 2  # how many more the first resolution gives
 
 @pytest.mark.slow
 def test_buttons_menus_and_the_redo_panel_do_what_they_say(long_blender):
-    outcome = long_blender.run_script("window_feel.py", window=True, timeout_s=2400).check()
+    outcome = long_blender.run_script("window_feel.py", window=True, timeout_s=5400).check()
     facts, folder = outcome.result, outcome.folder
     check_again(facts["first"], facts["again"])
     check_error(facts["error"], folder)

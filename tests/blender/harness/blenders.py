@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +50,25 @@ class Blender:
         return self.name.startswith("bpy")
 
     def script_command(
-        self, script: Path, arguments: list[str], *, window: bool, blend: Path | None
+        self,
+        script: Path,
+        arguments: list[str],
+        *,
+        window: bool,
+        blend: Path | None,
+        options: Sequence[str] = (),
     ) -> list[str]:
-        """Give the command that runs a Python file in it."""
+        """Give the command that runs a Python file in it; `options` are Blender's own."""
         if self.is_module:
-            if window or blend is not None:
-                raise ValueError(f"{self.name} has no window and takes no file on its command line")
+            if window or blend is not None or options:
+                raise ValueError(
+                    f"{self.name} has no window and takes no file or options on its command line"
+                )
             return [str(self.program), str(script), *arguments]
         background = [] if window else ["--background"]
         opened = [] if blend is None else [str(blend)]
         return [
-            *(str(self.program), *background, *opened, "--python-exit-code", "1"),
+            *(str(self.program), *options, *background, *opened, "--python-exit-code", "1"),
             *("--python", str(script), "--", *arguments),
         ]
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Profile:
         blend: Path | None = None,
         timeout_s: float = 120.0,
         variables: dict[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> Outcome:
         """Run `tests/blender/scripts/SCRIPT` (or a path in the checkout) inside, and wait for its end.
 
@@ -72,6 +74,7 @@ class Profile:
             blend: A file to open first.
             timeout_s: After this the run is ended, which raises.
             variables: More environment variables.
+            options: Blender's own, such as `--gpu-backend vulkan`.
 
         Raises:
             TimeoutError: It took longer than `timeout_s`.
@@ -82,7 +85,9 @@ class Profile:
         task = {"script": str(SCRIPTS / script), "arguments": arguments or {}, "folder": str(folder)}
         task_path = folder / "task.json"
         task_path.write_text(json.dumps(task))
-        command = self.blender.script_command(BOOTSTRAP, [str(task_path)], window=window, blend=blend)
+        command = self.blender.script_command(
+            BOOTSTRAP, [str(task_path)], window=window, blend=blend, options=options
+        )
         ended = self.run(command, timeout_s=timeout_s, variables=variables)
         result_path = folder / "result.json"
         result = json.loads(result_path.read_text()) if result_path.exists() else None

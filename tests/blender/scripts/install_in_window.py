@@ -1,13 +1,20 @@
-"""Shows the preferences and Install Engine's dialog, installs, and takes pictures of it under way and at its end."""
+"""Installs the engine by the preferences' own buttons, pressed by the mouse, and takes pictures under way and at its end."""
 
 import os
+import sys
 import time
+from pathlib import Path
 
 import bpy
 from bl_ext.user_default.neural_implicit.addon import install_operators
 from bl_ext.user_default.neural_implicit.addon.engine_status import status
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from pointing import fill, find, press, rows_of
+
 EXTENSION = "bl_ext.user_default.neural_implicit"
+FIELD_PX = 100  # right of the dialog's middle there are its fields
 installer = install_operators.installer
 
 
@@ -34,13 +41,17 @@ def main(inside):
     window, area = show_preferences()
     yield 2.0
     inside.screenshot("absent")
-    with bpy.context.temp_override(window=window, area=area):
-        bpy.ops.neural_implicit.install_engine("INVOKE_DEFAULT")
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    place = yield from find(inside, window, rows_of(region), "neural_implicit.install_engine(")
+    press(inside, window, place)
     yield 2.0
     inside.screenshot("dialog")
-    inside.xdotool("key", "Escape")
-    yield 1.0
-    bpy.ops.neural_implicit.install_engine("EXEC_DEFAULT", wheels=inside.arguments["wheels"])
+    x, y = place[0] + FIELD_PX, place[1]
+    fields = [(x, y + up) for up in range(200, -200, -10)]
+    yield from fill(inside, window, fields, inside.arguments["wheels"])
+    inside.screenshot("dialog_filled")
+    inside.xdotool("key", "Return")
+    yield inside.until(lambda: installer.running, 30.0, "the installation")
     texts, seen, last = set(), False, time.perf_counter()
     while installer.running:
         yield 0.02
@@ -53,7 +64,10 @@ def main(inside):
             inside.screenshot("installing")
             last = time.perf_counter()
         if seen and inside.arguments["cancel"] and not installer.cancelling:
-            bpy.ops.neural_implicit.cancel_install()
+            place = yield from find(inside, window, rows_of(region), "neural_implicit.cancel_install(")
+            press(inside, window, place)
+            yield 0.5
+            last = time.perf_counter()
     yield 3.0
     inside.screenshot("ended")
     bpy.context.preferences.addons[EXTENSION].preferences.show_packages = True

@@ -9,9 +9,8 @@ from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_v
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import spot_scene
-from solid_pictures import MOMENT_S, settle, shrink
-from viewport_pictures import aim
+import solid_scene
+from solid_scene import settle
 
 ASIDE = (-0.5, -0.4, 0.74)
 COLLECTION = "Kept"
@@ -19,14 +18,11 @@ COLLECTION = "Kept"
 
 def prepare(inside):
     """Build the scene with spot in a collection of its own, and save it as the library."""
-    spot = spot_scene.build(inside.arguments)
+    spot = solid_scene.build(inside)
     kept = bpy.data.collections.new(COLLECTION)
     bpy.context.scene.collection.children.link(kept)
     bpy.context.scene.collection.objects.unlink(spot)
     kept.objects.link(spot)
-    for obj in bpy.context.scene.objects:
-        if obj.pass_index in spot_scene.COLORS:
-            obj.data.materials[0].diffuse_color = (*spot_scene.COLORS[obj.pass_index], 1.0)
     path = str(inside.folder / "library.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path, copy=True)
     return spot, path
@@ -40,18 +36,8 @@ def load(path, kind, name):
 
 def main(inside):
     spot, library = prepare(inside)
-    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
-    yield from shrink(inside)
-    bpy.context.preferences.system.viewport_aa = "OFF"
-    _, _, region, space = inside.view()
-    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
-    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
-    yield MOMENT_S
-    inside.shade("SOLID")
-    space.shading.color_type = "MATERIAL"
-    aim(space.region_3d, "PERSP")
-    space.region_3d.view_distance = 3.2
-    facts = {"region": [region.x, region.y, region.width, region.height]}
+    yield from solid_scene.show(inside)
+    facts = {"region": solid_scene.rectangle(inside)}
     home = tuple(spot.location)
     yield from settle(inside, "own")
     spot.location = ASIDE

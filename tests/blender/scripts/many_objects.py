@@ -22,7 +22,7 @@ from mathutils import Euler
 sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
-from solid_pictures import settle
+from solid_scene import settle
 from viewport_pictures import MOMENT_S, WAIT_S, aim, count_redraws, rests
 
 MANY = 200

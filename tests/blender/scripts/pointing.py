@@ -1,7 +1,7 @@
 """Finds buttons as a person does: points at one place after the other and looks what is there, then presses.
 
-Over a button Ctrl C puts the Python of its operator, or the value of its field, on Blender's clipboard. Places are pixels of
-the window, y upward as Blender counts.
+Over a button Ctrl C puts the Python of its operator, or the value of its field, on Blender's clipboard, Shift Ctrl C the path
+of its property, and Ctrl V fills a field. Places are pixels of the window, y upward as Blender counts.
 """
 
 import time
@@ -9,6 +9,7 @@ import time
 import bpy
 
 NOTHING = "nothing"
+COPY, COPY_PATH, PASTE = "ctrl+c", "ctrl+shift+c", "ctrl+v"
 LOOK_S = 0.12  # until Blender has taken a movement, or a key
 
 
@@ -23,26 +24,39 @@ def press(inside, window, place, times=1):
     inside.xdotool("click", "--repeat", times, "--delay", 60, 1)
 
 
-def under(inside, window, place):
-    """Give what the button at a place does, or holds."""
+def under(inside, window, place, keys=COPY):
+    """Give what the button at a place does, or holds; or its path."""
     manager = bpy.context.window_manager
     manager.clipboard = NOTHING
     point(inside, window, *place)
     yield LOOK_S
-    inside.xdotool("key", "ctrl+c")
+    inside.xdotool("key", keys)
     yield LOOK_S
     return manager.clipboard
 
 
-def find(inside, window, places, wanted):
-    """Give the first of some places over which there is a button that does what is wanted."""
+def find(inside, window, places, wanted, keys=COPY):
+    """Give the first of some places over which there is a button that does what is wanted, or whose path holds it."""
     seen = []
     for place in places:
-        text = yield from under(inside, window, place)
+        text = yield from under(inside, window, place, keys)
         if wanted in text:
             return place
         seen.append(text)
     raise LookupError(f"no button {wanted}; there were {sorted(set(seen))}")
+
+
+def fill(inside, window, places, text):
+    """Paste a text into the first field among some places that takes it; give its place."""
+    for place in places:
+        bpy.context.window_manager.clipboard = text
+        point(inside, window, *place)
+        yield LOOK_S
+        inside.xdotool("key", PASTE)
+        yield LOOK_S
+        if (yield from under(inside, window, place)) == text:
+            return place
+    raise LookupError(f"no field takes {text}")
 
 
 def rows_of(region, share=0.5, step=10):

@@ -226,7 +226,9 @@ class Day:
         yield self.rng.uniform(0.0, 4.0)
         if job.active and job.engine._process.running:
             os.kill(job.engine._process.process_id, signal.SIGKILL)
-            yield self.inside.until(lambda: not job.active, 20.0, "the end of a job whose engine was killed")
+            yield self.inside.until(
+                lambda: not job.active, self.wait_s, "the end of a job whose engine was killed"
+            )
         if job.state == "failed" and not job.problem:
             raise AssertionError("a job failed without a sentence")
         self.told.append(job.state)
@@ -285,10 +287,13 @@ def main(inside):
     begun, done, memory = time.monotonic(), [], []
     actions = [*ACTIONS, *["kill_engine"] * (inside.arguments["kills"] - 1)]
     rounds = inside.arguments["rounds"]
-    while len(done) < rounds * len(actions) and time.monotonic() - begun < inside.arguments["seconds"]:
+    in_time = lambda: time.monotonic() - begun < inside.arguments["seconds"]  # noqa: E731
+    while len(done) < rounds * len(actions) and in_time():
         order = list(actions)
         day.rng.shuffle(order)
         for name in order:
+            if not in_time():
+                break
             print("soak", round(time.monotonic() - begun, 1), name, flush=True)
             yield from getattr(day, name)()
             yield from day.rest()

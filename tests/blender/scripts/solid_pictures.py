@@ -5,83 +5,25 @@ import time
 from pathlib import Path
 
 import bpy
-import numpy as np
 from bl_ext.user_default.neural_implicit.addon.preferences import addon_preferences
 from bl_ext.user_default.neural_implicit.addon.solid_view import handler, programs
 from bl_ext.user_default.neural_implicit.addon.solid_view.handler import solid_view
 from bl_ext.user_default.neural_implicit.addon.solid_view.region_drawing import RegionDrawing
-from bl_ext.user_default.neural_implicit.addon.solid_view.studio_pictures import studio_pictures
 from bl_ext.user_default.neural_implicit.addon.solid_view.traced_picture import speed
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import solid_scene
 import spot_scene
+from solid_scene import MOMENT_S, WAIT_S, settle
 from viewport_pictures import aim, count_redraws
-
-MOMENT_S = 0.5
-WAIT_S = 600.0  # software OpenGL on a machine that others use
-
-
-def settle(inside, name):
-    """Wait until the picture is complete, and take a screenshot."""
-    inside.redraw()
-    yield MOMENT_S
-    yield inside.until(lambda: solid_view.complete or solid_view.problem, WAIT_S, f"the picture {name}")
-    yield MOMENT_S
-    if inside.view()[3].shading.type == "MATERIAL":
-        yield inside.until(lambda: shows_natives(inside), WAIT_S, "EEVEE and its environment")
-        yield MOMENT_S
-    inside.screenshot(name)
-    if solid_view.problem:
-        raise AssertionError(solid_view.problem)
-
-
-def shows_natives(inside):
-    """Whether the blue cube is on the screen and the environment is known; 5.x compiles EEVEE while it shows nothing."""
-    _, _, region, space = inside.view()
-    inside.redraw()
-    if studio_pictures._made.get(space.shading.selected_studio_light.path) is None:
-        return False
-    image = bpy.data.images.load(str(inside.screenshot("waiting")))
-    width, height = image.size
-    pixels = np.array(image.pixels[:], np.float32).reshape(height, width, 4)
-    bpy.data.images.remove(image)
-    shown = pixels[region.y : region.y + region.height, region.x : region.x + region.width]
-    return (shown[..., 2] > 1.5 * shown[..., :2].max(axis=2)).mean() > 0.01
-
-
-def shrink(inside):
-    """Make the largest 3D view a small one: software OpenGL draws each pixel on the processor."""
-    for direction in ("VERTICAL", "HORIZONTAL"):
-        with inside.in_view():
-            bpy.ops.screen.area_split(direction=direction, factor=0.55)
-        yield MOMENT_S
-        smaller = min(views(), key=lambda area: area.width * area.height)
-        smaller.type = "CONSOLE"
-        yield MOMENT_S
-
-
-def views():
-    return [a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "VIEW_3D"]
 
 
 def main(inside):
-    spot = spot_scene.build(inside.arguments)
-    bpy.context.scene.render.engine = inside.arguments.get("engine", "BLENDER_WORKBENCH")
-    yield from shrink(inside)
-    # Blender's smoothing moves its own pictures by a fifth of a pixel, which would be most of the difference.
-    bpy.context.preferences.system.viewport_aa = "OFF"
-    _, _, region, space = inside.view()
-    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
-    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
-    yield MOMENT_S
-    facts = {"region": [region.x, region.y, region.width, region.height], "times": {}, "drawn": {}}
-    inside.shade("SOLID")
-    aim(space.region_3d, "PERSP")
-    space.region_3d.view_distance = DEFAULTS["zoom"]
-    for obj in bpy.data.objects:
-        if obj.pass_index in spot_scene.COLORS:
-            obj.data.materials[0].diffuse_color = (*spot_scene.COLORS[obj.pass_index], 1.0)
+    spot = solid_scene.build(inside)
+    yield from solid_scene.show(inside, inside.arguments.get("engine", "BLENDER_WORKBENCH"))
+    space = inside.view()[3]
+    facts = {"region": solid_scene.rectangle(inside), "times": {}, "drawn": {}}
     neural = spot.data
     for variant in inside.arguments.get("variants", ["neural", "dense"]):
         if variant == "dense":
@@ -156,7 +98,7 @@ DEFAULTS = {
     "selected": False,
     "overlays": False,
     "hide": False,
-    "zoom": 3.2,
+    "zoom": solid_scene.ZOOM,
     "transform": "Standard",
     "engine": "BLENDER_WORKBENCH",
 }

@@ -15,8 +15,9 @@ from bl_ext.user_default.neural_implicit.engine.protocol.weights import NeuralWe
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import solid_scene
 import spot_scene
-from solid_pictures import MOMENT_S, settle, shrink
+from solid_scene import MOMENT_S, look_from_start, settle
 from viewport_pictures import aim
 
 STEPS = 8  # of a training that is watched
@@ -24,22 +25,15 @@ GROWTH = 0.006  # of the shape in each of them, in unit space
 
 
 def main(inside):
-    spot = spot_scene.build(inside.arguments)
+    spot = solid_scene.build(inside)
     scene = bpy.context.scene
-    scene.render.engine = "BLENDER_WORKBENCH"
     own = bpy.data.collections.new("Own")
     scene.collection.children.link(own)
     for collection in spot.users_collection:
         collection.objects.unlink(spot)
     own.objects.link(spot)
-    for obj in scene.objects:
-        if obj.pass_index in spot_scene.COLORS:
-            obj.data.materials[0].diffuse_color = (*spot_scene.COLORS[obj.pass_index], 1.0)
-    yield from shrink(inside)
+    yield from solid_scene.show(inside)
     _, area, _, space = inside.view()
-    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
-    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
-    inside.shade("SOLID")
     facts = {"area": [area.x, area.y, area.width, area.height], "drawn": {}}
     neural = spot.data
     for variant in ("neural", "dense"):
@@ -55,11 +49,6 @@ def main(inside):
     yield from two_windows(inside, spot, facts)
     facts["training"] = yield from training(inside, spot)
     return facts
-
-
-def look_from_start(space):
-    aim(space.region_3d, "PERSP")
-    space.region_3d.view_distance = 3.2
 
 
 def camera(inside, spot, name):

@@ -8,7 +8,7 @@ import bpy
 sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
-from viewport_pictures import keep_planes, taken
+from viewport_pictures import bare, keep_planes, taken
 
 FILLS = (2.0 - 2.0**0.5) * 50.0  # camera zoom at which the frame is as large as the view
 FSTOP = 0.05
@@ -32,8 +32,7 @@ def main(inside):
     spot_scene.build(inside.arguments)
     scene = bpy.context.scene
     _, _, region, space = inside.view()
-    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
-    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
+    bare(space)
     scene.world.light_settings.ao_factor, scene.world.light_settings.distance = 0.5, 1.0
     scene.neural_implicit_render.samples = scene.neural_implicit_render.viewport_samples = 2
     inside.shade("RENDERED")

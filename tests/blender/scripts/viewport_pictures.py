@@ -78,6 +78,12 @@ def cast_ray(region, region_view, pixel):
     return (obj.pass_index, 0.5 * clip.z / clip.w + 0.5, *location)
 
 
+def bare(space):
+    """Leave the objects only."""
+    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
+    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
+
+
 def aim(region_view, perspective):
     region_view.view_perspective = perspective
     if perspective != "CAMERA":
@@ -97,8 +103,7 @@ def main(inside):
     keep_planes()
     spot = spot_scene.build(inside.arguments)
     _, _, region, space = inside.view()
-    space.overlay.show_overlays = space.show_gizmo = space.show_region_ui = False
-    space.show_region_toolbar = space.show_region_header = space.show_region_tool_header = False
+    bare(space)
     bpy.context.scene.neural_implicit_render.viewport_samples = 1
     region_view = space.region_3d
     inside.shade("RENDERED")

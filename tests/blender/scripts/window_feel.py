@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from click_convert import find_tab, side_panel
 from pointing import find, point, press, rows_of
 
-MOMENT_S, FEW_S, WAIT_S = 0.6, 200.0, 600.0
+MOMENT_S, FEW_S, WAIT_S = 0.6, 600.0, 1500.0  # on a machine that others use
 STATUS_Y = 10  # pixels, the middle of the status bar
 queue = conversion_queue.queue
 
