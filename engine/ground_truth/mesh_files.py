@@ -60,7 +60,9 @@ def _read_with_trimesh(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     import trimesh  # 0.3 s, so only when a file needs it
 
     try:
-        loaded: Any = trimesh.load_scene(path, process=False)
+        # else an .obj's vertices are split at seams of its UV map, in an order that depends on the processor
+        as_written = {"maintain_order": True} if path.suffix.lower() == ".obj" else {}
+        loaded: Any = trimesh.load_scene(path, process=False, **as_written)
         parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh)]
     except (EngineError, OSError, MemoryError):
         raise

@@ -34,6 +34,14 @@ def test_parts_of_a_scene_are_placed_before_they_are_joined(tmp_path):
     assert np.ptp(loaded.vertices[:, 0]) == pytest.approx(6.0)
 
 
+def test_an_obj_keeps_its_vertices_where_its_uv_map_has_seams(tmp_path):
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\n"
+    (tmp_path / "a.obj").write_text(corners + "vt 0 0\nvt 1 0\nvt 1 1\nf 1/1 2/2 3/3\nf 3/1 2/3 4/2\n")
+    mesh = load_mesh(tmp_path / "a.obj")
+    assert mesh.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    assert mesh.faces.tolist() == [[0, 1, 2], [2, 1, 3]]
+
+
 def test_npz_of_the_add_on_keeps_its_name(tmp_path):
     shape = sphere(1)
     np.savez(
