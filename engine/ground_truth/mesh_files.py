@@ -61,7 +61,7 @@ def _read_with_trimesh(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
 
     try:
         # else an .obj's vertices are split at seams of its UV map, in an order that depends on the processor
-        as_written = {"maintain_order": True} if path.suffix.lower() == ".obj" else {}
+        as_written: dict[str, Any] = {"maintain_order": True} if path.suffix.lower() == ".obj" else {}
         loaded: Any = trimesh.load_scene(path, process=False, **as_written)
         parts = [part for part in loaded.dump() if isinstance(part, trimesh.Trimesh)]
     except (EngineError, OSError, MemoryError):
