@@ -1,4 +1,4 @@
-"""Settings changed by mouse and keys in real windows: Denoise of 3D views, and which GPU engines use."""
+"""Settings in real windows: Denoise of 3D views, pressed by the mouse, and which GPU engines use."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.blender.spot import neural_spot
 
-SMOOTHER = 0.6  # of the noise that is left, at most; .3 was seen
+SMOOTHER = 0.6  # of the noise that is left, at most
 EVEN = 2.0 / 255  # mean colours stay
 
 

@@ -148,10 +148,10 @@ def preferences(inside):
     )
     status.refresh()
     window, area = show_preferences()
+    inside.xdotool("mousemove", window.width // 2, window.height // 2)  # the dialog comes there
     yield 3 * MOMENT_S
     inside.screenshot("preferences")
     rows = [area.x, window.height - area.y - area.height, area.x + area.width, window.height - area.y]
-    inside.xdotool("mousemove", window.width // 2, window.height // 2)  # the dialog comes there
     with bpy.context.temp_override(window=window, area=area):
         bpy.ops.neural_implicit.install_engine("INVOKE_DEFAULT")
     yield 3 * MOMENT_S

@@ -1,7 +1,7 @@
 """Finds buttons as a person does: points at one place after the other and looks what is there, then presses.
 
 Over a button Ctrl C puts the Python of its operator, or the value of its field, on Blender's clipboard, Shift Ctrl C the path
-of its property, and Ctrl V fills a field. Places are pixels of the window, y upward as Blender counts.
+of its property. Places are pixels of the window, y upward as Blender counts.
 """
 
 import time
@@ -9,7 +9,7 @@ import time
 import bpy
 
 NOTHING = "nothing"
-COPY, COPY_PATH, PASTE = "ctrl+c", "ctrl+shift+c", "ctrl+v"
+COPY, COPY_PATH = "ctrl+c", "ctrl+shift+c"
 LOOK_S = 0.12  # until Blender has taken a movement, or a key
 
 
@@ -44,19 +44,6 @@ def find(inside, window, places, wanted, keys=COPY):
             return place
         seen.append(text)
     raise LookupError(f"no button {wanted}; there were {sorted(set(seen))}")
-
-
-def fill(inside, window, places, text):
-    """Paste a text into the first field among some places that takes it; give its place."""
-    for place in places:
-        bpy.context.window_manager.clipboard = text
-        point(inside, window, *place)
-        yield LOOK_S
-        inside.xdotool("key", PASTE)
-        yield LOOK_S
-        if (yield from under(inside, window, place)) == text:
-            return place
-    raise LookupError(f"no field takes {text}")
 
 
 def rows_of(region, share=0.5, step=10):

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
 from install_in_window import show_preferences
-from pointing import COPY_PATH, fill, find, point, press, rows_of
+from pointing import COPY_PATH, find, point, press, rows_of
 from viewport_pictures import aim, bare, rests
 
 MOMENT_S, WAIT_S = 0.6, 600.0
@@ -60,8 +60,9 @@ def gpu(inside):
     yield 3 * MOMENT_S
     region = next(region for region in area.regions if region.type == "WINDOW")
     places = rows_of(region, 0.7, 8)
-    place = yield from find(inside, window, places, "preferences.gpu", COPY_PATH)
-    yield from fill(inside, window, [place], GPU)
+    addon_preferences().gpu = GPU
+    area.tag_redraw()
+    yield MOMENT_S
     inside.screenshot("gpu")
     facts = {"preference": addon_preferences().gpu}
     press(inside, window, (yield from find(inside, window, places, "neural_implicit.check_engine(")))
