@@ -17,6 +17,7 @@ from .single import one_at_a_time
 from .steps import Installation, InstallOptions
 
 EXIT_ERROR = 3
+_ending = threading.Lock()  # taken for good by whoever ends the process and clears up first
 
 
 def main() -> int:
@@ -29,15 +30,12 @@ def main() -> int:
             threading.Thread(target=_end_with_input, args=(installation,), daemon=True).start()
             stamp = installation.run()
     except InstallError as error:
-        _say(FAILED, str(error))
-        return EXIT_ERROR
+        return _failed(str(error))
     except OSError as error:
         reason = f"{error.strerror or error} ({error.filename or options.folder})"
-        _say(
-            FAILED,
-            f"The engine cannot be installed: {reason}. Put that right and press Install Engine again.",
+        return _failed(
+            f"The engine cannot be installed: {reason}. Put that right and press Install Engine again."
         )
-        return EXIT_ERROR
     for warning in stamp.warnings:
         _say(WARNING, warning)
     _say(DONE, f"The engine is installed: Python {stamp.python}, {stamp.megabytes} MB.", 1.0)
@@ -62,10 +60,17 @@ def _say(kind: str, text: str, fraction: float = 0.0) -> None:
     sys.stdout.flush()
 
 
+def _failed(text: str) -> int:
+    with _ending:
+        _say(FAILED, text)
+    return EXIT_ERROR
+
+
 def _end_with_input(installation: Installation) -> None:
     """Wait for the end of our input: whoever started us is gone, or wants us to be."""
     while os.read(0, 1024):  # not by `sys.stdin`, whose lock this thread would hold when the process ends
         pass
+    _ending.acquire()
     installation.end()
     os._exit(EXIT_ERROR)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from .pythons import clean_environment
 from .reports import InstallError
 
+LEAVE_S = 5.0  # what was killed has left by then
 PIP = {  # of pip's settings these must be so; index, proxy and certificates stay what the user has set
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
@@ -50,6 +51,7 @@ class Children:
         Raises:
             InstallError: It cannot be started.
         """
+        self.check()
         temporary.mkdir(parents=True, exist_ok=True)
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         process = self._start(command, {**clean_environment(), **PIP, **places, **(variables or {})})
@@ -66,12 +68,25 @@ class Children:
         return process.returncode, "".join(lines)
 
     def end(self) -> None:
-        """End all of them, and let none start any more."""
+        """End all of them, and let none start any more; they have ended then, or are stuck in the system."""
         with self._lock:
             self._ended = True
-            for process in self._running:
-                with contextlib.suppress(OSError):
-                    process.kill()
+            running = list(self._running)
+        for process in running:
+            with contextlib.suppress(OSError):
+                process.kill()
+        for process in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LEAVE_S)
+
+    def check(self) -> None:
+        """Go on, unless they were ended.
+
+        Raises:
+            InstallError: They were.
+        """
+        if self._ended:
+            raise InstallError("Cancelled.")
 
     def close(self) -> None:
         """Close the log."""
@@ -79,8 +94,7 @@ class Children:
 
     def _start(self, command: Sequence[str], variables: dict[str, str]) -> subprocess.Popen[str]:
         with self._lock:
-            if self._ended:
-                raise InstallError("Cancelled.")
+            self.check()
             self._log.write(f"$ {' '.join(command)}\n")
             try:
                 process = subprocess.Popen(

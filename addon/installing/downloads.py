@@ -97,6 +97,7 @@ class Downloads:
             )
 
     def _fetch(self, package: Locked) -> None:
+        self.children.check()
         folder = self.place.temporary / package.key
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

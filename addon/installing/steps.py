@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -29,6 +30,7 @@ DISK_MB = {
     True: 2400,
 }  # by whether torch is wanted: at the fullest, with the wheels beside what is unpacked
 TICK_S = 0.5
+LONGEST_REMOVAL_S, REST_S = 5.0, 0.05  # of half-done work, and between two tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,12 @@ class Installation:
     def end(self) -> None:
         """End what is under way and remove what is half done; complete wheels stay for the next run."""
         self._children.end()
-        shutil.rmtree(self._place.temporary, ignore_errors=True)
+        temporary, deadline = self._place.temporary, time.monotonic() + LONGEST_REMOVAL_S
+        while (
+            temporary.exists() and time.monotonic() < deadline
+        ):  # a thread may have been about to write there
+            shutil.rmtree(temporary, ignore_errors=True)
+            time.sleep(REST_S)
 
     def _tell_download(self, text: str, fraction: float) -> None:
         self._tell(text, 0.05 + 0.6 * fraction)
