@@ -1,4 +1,4 @@
-"""Changes settings where people do, by mouse and keys: Denoise of 3D views in the Render properties, the GPU in the preferences."""
+"""Changes settings in a window: Denoise of 3D views by the mouse in the Render properties, and the GPU in the preferences."""
 
 import math
 import sys
