@@ -57,7 +57,7 @@ def _draw() -> None:
         or not context.space_data.overlay.show_overlays
     ):
         return
-    if not is_neural(obj) or not obj.visible_in_viewport_get(context.space_data):
+    if not is_neural(obj) or not obj.visible_get(viewport=context.space_data):
         return
     rims = closed_rims(obj.data)
     if not rims:

@@ -85,8 +85,8 @@ def take_over_selection(
     layer_objects = view_layer.objects
     if obj.name not in layer_objects or source.name not in layer_objects or source.mode != "OBJECT":
         return
-    for space in _local_views():
-        if source.local_view_get(space):
+    for space in _local_views(view_layer):
+        if source.evaluated_get(view_layer.depsgraph).local_view_get(space):  # the original one does not know
             obj.local_view_set(space, True)
     obj.select_set(source.select_get(view_layer=view_layer), view_layer=view_layer)
     source.select_set(False, view_layer=view_layer)
@@ -94,8 +94,9 @@ def take_over_selection(
         layer_objects.active = obj
 
 
-def _local_views() -> Iterator[bpy.types.SpaceView3D]:
-    for window in bpy.context.window_manager.windows:
+def _local_views(view_layer: bpy.types.ViewLayer) -> Iterator[bpy.types.SpaceView3D]:
+    windows = [w for w in bpy.context.window_manager.windows if w.view_layer == view_layer]
+    for window in windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D" and area.spaces.active.local_view:
                 yield area.spaces.active

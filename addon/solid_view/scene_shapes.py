@@ -120,7 +120,7 @@ def is_shown(shape: SceneShape, context: bpy.types.Context, find: Finder) -> boo
     space = context.space_data
     if obj.display_type in NOT_SHADED or not space.show_object_viewport_mesh:
         return False
-    return shown_by.visible_in_viewport_get(space)
+    return shown_by.visible_get(view_layer=context.view_layer, viewport=space)
 
 
 def finish_of(shape: SceneShape, context: bpy.types.Context, find: Finder) -> Finish:

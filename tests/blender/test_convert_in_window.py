@@ -23,3 +23,15 @@ def test_conversion_and_its_undo_in_a_window(windowed_blender, tmp_path):
     assert states["after unrelated undo"]["weights"] == states["second"]["weights"]
     assert outcome.result["jobs"] == 0
     assert outcome.result["longest_step_s"] < LONGEST_STEP_S
+
+
+def test_conversion_in_a_local_view_is_shown_there(windowed_blender, tmp_path):
+    variables = fake_engine(tmp_path, snapshots=1000, interval_s=1.0)
+    script = windowed_blender.run_script(
+        "convert_in_local_view.py", window=True, timeout_s=900, variables=variables
+    )
+    facts = script.check().result
+    shown = {"names": ["Cube Neural"], "drawn": [1]}
+    assert facts["cancelled: training"] == facts["kept: training"] == facts["kept"] == shown
+    assert facts["cancelled"]["names"] == ["Cube"]
+    assert facts["outside"]["names"] == ["Camera", "Cube Neural", "Light"]
