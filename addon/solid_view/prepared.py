@@ -52,7 +52,8 @@ class Preparation:
     def __init__(self) -> None:
         self._made: dict[Key, futures.Future[Prepared | None]] = {}
         self._unfinished: list[futures.Future[Prepared | None]] = []
-        self._shown: dict[int, Prepared | None] = {}
+        self._shown: dict[int, Prepared | None] = {}  # by mesh
+        self._asked: dict[int, list[futures.Future[Prepared | None]]] = {}  # by mesh, oldest first
         self._most_kept = FEWEST_KEPT
         self.num_submitted = 0
         self._threads: futures.ThreadPoolExecutor | None = None
@@ -71,16 +72,18 @@ class Preparation:
         """Give what was made of a network; None where it cannot be.
 
         As long as it is being made this is what `owner`, a mesh, had for the same moment before, if anything.
+        Of several that an owner asked for in turn the newest is made next, so that a training that is faster
+        than this is drawn all the same.
         """
         key = (data, time)
         made = self._made.pop(key, None)
-        if made is None:
-            made = self._submit(data, time)
+        if made is None or made.cancelled():
+            made = self._submit(data, time, owner)
         self._made[key] = made  # the last in the order is the newest
         while len(self._made) > self._most_kept:
             self._made.pop(next(iter(self._made))).cancel()
+        before = self._before(owner)
         if not made.done():
-            before = self._shown.get(owner)
             return before if before is not None and before.time == time else None
         found = None if made.cancelled() or made.exception() is not None else made.result()
         self._shown[owner] = found
@@ -91,17 +94,32 @@ class Preparation:
         self._made.clear()
         self._unfinished.clear()
         self._shown.clear()
+        self._asked.clear()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
-    def _submit(self, data: bytes, time: float) -> futures.Future[Prepared | None]:
+    def _before(self, owner: int) -> Prepared | None:
+        """Give the newest that is ready of what an owner asked for."""
+        asked = self._asked.get(owner, [])
+        for made in [made for made in asked if made.done()]:
+            asked.remove(made)
+            if not made.cancelled() and made.exception() is None:
+                self._shown[owner] = made.result()
+        return self._shown.get(owner)
+
+    def _submit(self, data: bytes, time: float, owner: int) -> futures.Future[Prepared | None]:
         if self._threads is None:
             self._threads = futures.ThreadPoolExecutor(1, thread_name_prefix="solid view")
         for key in [key for key, made in self._made.items() if key[0] == data and not made.done()]:
             self._made.pop(key).cancel()  # the timeline has moved on
+        asked = self._asked.setdefault(owner, [])
+        for earlier in asked:
+            earlier.cancel()  # the shape has moved on; what has begun is finished
+        asked[:] = [earlier for earlier in asked if not earlier.cancelled()]
         self.num_submitted += 1
         self._unfinished.append(made := self._threads.submit(prepare, data, time))
+        asked.append(made)
         return made
 
 
