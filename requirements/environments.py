@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from addon.installing.failures import DISK, NETWORK
+from addon.installing.failures import CERTIFICATE, DISK, NETWORK
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = Path(__file__).resolve().parent
@@ -185,6 +185,11 @@ def _why(output: str, environment: Environment) -> str:
         return (
             f"The disk is full: {environment.name} needs about {environment.disk_mb} MB. "
             "Free some space (or set TMPDIR to a folder on another disk) and run it again; it goes on where it stopped."
+        )
+    if CERTIFICATE.search(output):
+        return (
+            f"pip does not trust the certificate of its package index, so {environment.name} cannot be made: a proxy of your "
+            "network signs it, perhaps. Name a file with that proxy's certificate in PIP_CERT, and run it again."
         )
     if NETWORK.search(output):
         return (

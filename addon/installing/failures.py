@@ -8,6 +8,7 @@ NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeout|ConnectionResetError|Max retries exceeded"
     r"|Connection refused|Network is unreachable|connection broken|ProxyError"
 )
+CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed")
 DISK = re.compile(r"No space left on device|Errno 28|ENOSPC|Disk quota exceeded")
 BROKEN_DOWNLOAD = re.compile(
     r"IncompleteRead|ReadTimeout|Read timed out|incomplete-download|not enough bytes|Connection aborted"
@@ -38,6 +39,12 @@ def why(output: str, what: str, place: str = "", python: str = "", offline: bool
         return (
             f"{what}: the download broke off, or was changed on its way: its checksum is not the one that was announced, so it "
             f"was not used. {AGAIN}"
+        )
+    if CERTIFICATE.search(output):
+        return (
+            f"pip does not trust the certificate of its package index for {what}: a proxy of your network signs it, perhaps. Set "
+            "the variable PIP_CERT to a file with that proxy's certificate and start Blender again, or choose a folder of "
+            f"wheels. {AGAIN}"
         )
     if NETWORK.search(output):
         return f"No network: pip cannot reach its package index for {what}. Connect, or choose a folder of wheels. {AGAIN}"

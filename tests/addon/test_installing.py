@@ -179,6 +179,17 @@ def test_without_a_network_it_says_so(index, lists, place, monkeypatch):
     assert installer.problem.startswith("No network: pip cannot reach its package index for ")
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_an_untrusted_certificate_is_not_called_a_missing_network(index, lists, place, monkeypatch, tmp_path):
+    proxied = wheel_house.Index(index.folder, wheel_house.make_certificate(tmp_path))
+    monkeypatch.setenv("PIP_INDEX_URL", proxied.url)
+    installer, _ = install(place, lists)
+    proxied.close()
+    assert installer.problem.startswith("pip does not trust the certificate of its package index for ")
+    assert "PIP_CERT" in installer.problem
+    assert look(place, lists).kind == "incomplete"
+
+
 def test_a_wrong_checksum_is_not_installed(index, lists, place):
     index.wrong_hash.add("blue")
     installer, _ = install(place, lists)

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import http.server
+import ssl
+import subprocess
 import threading
 import time
 import zipfile
@@ -40,10 +42,30 @@ def damage(path):
     path.write_bytes(data)
 
 
-class Index:
-    """A package index of the wheels in a folder, as pip's `--index-url`."""
+def make_certificate(folder):
+    """Write a certificate that nobody has signed, and its key, into one file; give its path."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    certificate.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return certificate
 
-    def __init__(self, folder: Path) -> None:
+
+class Index:
+    """A package index of the wheels in a folder, as pip's `--index-url`; with a certificate its connections are encrypted."""
+
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         self.folder = folder
         self.served: list[str] = []  # names of the wheels that were sent to their end
         self.cut: set[str] = set()  # packages whose connection breaks in the middle
@@ -61,11 +83,19 @@ class Index:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if certificate is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}/simple"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/simple"
 
     def close(self):
         self._server.shutdown()

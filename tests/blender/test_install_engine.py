@@ -1,6 +1,7 @@
 """Install Engine in real Blenders: the real locked packages from a folder of wheels, then a conversion with them."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,22 @@ def test_the_preferences_show_the_installation_and_what_it_came_to(windowed_blen
         assert result["after"] == "ready", result["problem"]
     for name in ("absent", "dialog", "installing", "ended", "packages"):
         assert (outcome.folder / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_dialog_installs_online(long_blender):
+    """Two clicks; it needs the network, and downloads 300 MB."""
+    arguments = {"wheels": "", "path": f"{sys.base_prefix}/bin", "cancel": False}
+    variables = {}
+    if "PIP_CERT" in os.environ:  # of a proxy; that Blender has another root
+        variables["PIP_CERT"] = shutil.copy(os.environ["PIP_CERT"], long_blender.folder)
+    outcome = long_blender.run_script(
+        "install_in_window.py", arguments, window=True, timeout_s=TIMEOUT_S, variables=variables
+    )
+    result = outcome.check().result
+    assert result["before"] == "absent"
+    assert any(text.startswith("Downloading ") for text in result["texts"])
+    assert result["after"] == "ready", result["problem"]
 
 
 def test_a_preference_counts_at_once_and_when_the_extension_is_enabled_again(blender):

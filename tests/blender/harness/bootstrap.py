@@ -37,7 +37,13 @@ def _finish(session, result):
     sys.stderr.flush()
 
 
+def _to_end(session, steps):
+    result = yield from steps
+    _finish(session, result)  # here, so that a result that is no JSON fails like anything else
+
+
 def _drive(session, steps):
+    steps = _to_end(session, steps)
     waiting = []  # the one condition that `main` waits for, if any
 
     def tick():
@@ -46,8 +52,7 @@ def _drive(session, steps):
                 return inside.POLL_S
             waiting.clear()
             pause = next(steps)
-        except StopIteration as stop:
-            _finish(session, stop.value)
+        except StopIteration:
             sys.exit(0)
         except Exception:
             traceback.print_exc()

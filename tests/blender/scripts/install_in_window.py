@@ -1,4 +1,7 @@
-"""Installs the engine: presses Install Engine in the preferences, gives the folder of wheels, cancels by the button; with pictures."""
+"""Installs the engine: presses Install Engine in the preferences, cancels by the button; with pictures.
+
+With a folder of wheels the operator is given it; without one the dialog is confirmed by Return and the packages are downloaded.
+"""
 
 import os
 import sys
@@ -35,6 +38,8 @@ def show_preferences():
 def main(inside):
     os.environ.pop("NEURAL_IMPLICIT_PYTHON", None)
     os.environ["PATH"] += os.pathsep + inside.arguments["path"]
+    wheels = inside.arguments["wheels"]
+    bpy.context.preferences.system.use_online_access = not wheels
     status.refresh()
     longest, result = 0.0, {"before": status.installed.kind}
     window, area = show_preferences()
@@ -45,9 +50,13 @@ def main(inside):
     press(inside, window, place)
     yield 2.0
     inside.screenshot("dialog")
-    inside.xdotool("key", "Escape")
-    yield 1.0
-    bpy.ops.neural_implicit.install_engine("EXEC_DEFAULT", wheels=inside.arguments["wheels"])
+    if wheels:
+        inside.xdotool("key", "Escape")
+        yield 1.0
+        bpy.ops.neural_implicit.install_engine("EXEC_DEFAULT", wheels=wheels)
+    else:
+        inside.xdotool("key", "Return")
+        yield inside.until(lambda: installer.running, 20.0, "the installation")
     texts, seen, last = set(), False, time.perf_counter()
     while installer.running:
         yield 0.02

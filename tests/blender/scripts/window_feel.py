@@ -22,6 +22,7 @@ from click_convert import find_tab, side_panel
 from pointing import find, point, press, rows_of
 
 MOMENT_S, FEW_S, WAIT_S = 0.6, 600.0, 1500.0  # on a machine that others use
+SCREENS, CLICKS = 3, 8  # of the side panel, and turns of the wheel for most of one
 STATUS_Y = 10  # pixels, the middle of the status bar
 queue = conversion_queue.queue
 
@@ -38,10 +39,17 @@ def select(obj):
 
 
 def button(inside, wanted, share):
-    """Find a button of the side panel by going down it."""
+    """Find a button of the side panel by going down it, and on where the wheel brings it."""
     window, region = side_panel(inside)
     region.tag_redraw()
     yield MOMENT_S
+    for wheel in (*[5] * SCREENS, *[4] * SCREENS):  # 5 turns down
+        try:
+            return (yield from find(inside, window, rows_of(region, share), wanted))
+        except LookupError:
+            point(inside, window, region.x + region.width // 2, region.y + region.height // 2)
+            inside.xdotool("click", "--repeat", CLICKS, "--delay", 60, wheel)
+            yield 2 * MOMENT_S
     return (yield from find(inside, window, rows_of(region, share), wanted))
 
 
