@@ -105,12 +105,16 @@ class ConversionQueue:
 
 
 def push_undo(message: str) -> None:
-    """Push an undo step; without an undo system (background mode) nothing happens."""
+    """Push an undo step; without an undo system (background mode) nothing happens.
+
+    Nor does it in an edit mode, whose steps hold what is edited only: the step that Blender makes when it is left holds all.
+    """
     window_manager = bpy.context.window_manager
     if bpy.app.background or not window_manager.windows:
         return
     with bpy.context.temp_override(window=window_manager.windows[0]):
-        bpy.ops.ed.undo_push(message=message)
+        if not bpy.context.mode.startswith("EDIT"):
+            bpy.ops.ed.undo_push(message=message)
 
 
 def start_timer() -> None:

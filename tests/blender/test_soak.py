@@ -1,6 +1,6 @@
 """A day's work in a minute or two, in real windows, with the real engine: nothing crashes, hangs, leaks or is left behind.
 
-    NEURAL_IMPLICIT_SOAK_ROUNDS=25 NEURAL_IMPLICIT_SOAK_SECONDS=7200 python -m pytest tests/blender/test_soak.py
+    NEURAL_IMPLICIT_SOAK_ROUNDS=400 NEURAL_IMPLICIT_SOAK_SECONDS=7200 python -m pytest tests/blender/test_soak.py
 
 makes it a long one, of six kills of the engine a round, and `python -m tests.benchmarks._soak_plot` draws its `soak.csv`.
 """
@@ -44,6 +44,7 @@ def test_a_day_in_a_window_breaks_nothing(patient_blender):
         **neural_spot(patient_blender.folder),
         **{"seed": 7, "marker": marker, "rounds": rounds, "seconds": seconds},
         **{"toggles": 20, "files": 20 if long else 5, "kills": 6 if long else 1},
+        **{"objects": 6, "rest_s": 8.0 if long else 0.0},  # a person thinks now and then
         **{
             "wait_s": 5 * WAIT_S if long else WAIT_S
         },  # in two hours others may well take the machine for a while

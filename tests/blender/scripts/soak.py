@@ -47,9 +47,12 @@ class Day:
 
     def source(self):
         """Give a native mesh in this scene, selected alone."""
-        obj = next((o for o in bpy.data.objects if o.type == "MESH" and not neural_object.is_neural(o)), None)
+        here = bpy.context.view_layer.objects
+        obj = next((o for o in here if o.type == "MESH" and not neural_object.is_neural(o)), None)
         with self.inside.in_view():
-            if obj is None or obj.name not in bpy.context.view_layer.objects:
+            if here.active is not None and here.active.mode != "OBJECT":  # an undo went back into it
+                bpy.ops.object.mode_set(mode="OBJECT")
+            if obj is None:
                 bpy.ops.mesh.primitive_ico_sphere_add(
                     subdivisions=3, location=(self.rng.uniform(-1, 1), 0, 1)
                 )
@@ -104,6 +107,8 @@ class Day:
         if obj is None or queue.busy:
             return
         data = bytearray(neural_object.weights_of(obj.data))
+        if not data:  # damaged already
+            return
         if self.rng.random() < 0.5:
             del data[self.rng.randrange(len(data)) :]
         else:
@@ -259,6 +264,13 @@ class Day:
         self.inside.redraw()
         return all(not v.due and v.samples > 0 and not v.message for v in views)
 
+    def tidy(self):
+        """Throw away all but the newest few objects, so that memory tells of leaks."""
+        meshes = [obj for obj in bpy.data.objects if obj.type == "MESH"]
+        for obj in meshes[: -self.inside.arguments["objects"]]:
+            bpy.data.objects.remove(obj)
+        yield self.pause()
+
     def settled(self):
         """Go back to the first scene, workspace and Solid."""
         if "Layout" in bpy.data.workspaces:
@@ -266,6 +278,7 @@ class Day:
         bpy.context.window.scene = bpy.data.scenes[0]
         yield 0.2
         self.inside.shade("SOLID")
+        yield self.rng.uniform(0.0, self.inside.arguments["rest_s"])
 
 
 ACTIONS = (
@@ -297,6 +310,7 @@ def main(inside):
             print("soak", round(time.monotonic() - begun, 1), name, flush=True)
             yield from getattr(day, name)()
             yield from day.rest()
+            yield from day.tidy()
             yield from day.settled()
             done.append(name)
             memory.append(round(rows.add(name, len(day.told), watch.take_gap()), 1))
