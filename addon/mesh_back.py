@@ -51,8 +51,9 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Offer it for a neural object."""
-        return is_neural(context.active_object)
+        """Offer it for a neural object, and for the mesh it has just made: the redo panel asks with that one active."""
+        done = context.window_manager.operators
+        return is_neural(context.active_object) or (bool(done) and done[-1].bl_idname == cls.__name__)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Show the resolution and what it costs, where that is asked for."""
@@ -71,6 +72,9 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Let the engine mesh the packed weights."""
+        if not is_neural(context.active_object):
+            self.report({"ERROR"}, "Only a neural object can be baked. Make it the active one.")
+            return {"CANCELLED"}
         task = self.new_task()
         if task is None:
             return {"CANCELLED"}
@@ -190,7 +194,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
 
 
 def _draw_in_menu(self: bpy.types.Menu, context: bpy.types.Context) -> None:
-    if OBJECT_OT_neural_implicit_to_mesh.poll(context):
+    if is_neural(context.active_object):
         self.layout.operator(
             OBJECT_OT_neural_implicit_to_mesh.bl_idname,
             text="Neural Implicit to Mesh (Bake)",

@@ -35,3 +35,15 @@ def test_conversion_in_a_local_view_is_shown_there(windowed_blender, tmp_path):
     assert facts["cancelled: training"] == facts["kept: training"] == facts["kept"] == shown
     assert facts["cancelled"]["names"] == ["Cube"]
     assert facts["outside"]["names"] == ["Camera", "Cube Neural", "Light"]
+
+
+def test_what_is_converted_while_a_mesh_is_edited_is_not_lost_by_undo(windowed_blender, tmp_path):
+    variables = fake_engine(tmp_path, snapshots=6, interval_s=0.3)
+    script = windowed_blender.run_script("convert_while_editing.py", window=True, variables=variables)
+    facts = script.check().result
+    ((name, state, weights),) = facts["left"]
+    assert facts["mode"] == "EDIT_MESH" and (name, state) == ("Cube Neural", "finished")
+    assert facts["at its end"] == facts["edited"] == facts["left"]
+    assert facts["undone"] == facts["redone"] > 3
+    assert facts["again"] == [[name, state, weights]]
+    assert facts["faces"] == 80 * 4**2
