@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numba as nb
 import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
 
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # numbers that are not finite keep their meaning
 _NAMES = (
@@ -32,6 +34,25 @@ CODES = {name: code for code, name in enumerate(_NAMES)}
 PIECEWISE_SLOPES = {"none": 1.0, "relu": 0.0, "leaky_relu": 0.01}  # max(z, slope * z): done in the tile
 f32 = np.float32
 _inline = nb.njit(inline="always", fastmath=FAST, error_model="numpy")
+
+WIDE = '"prefer-vector-width"="512"'
+
+
+def _use_wide_vectors(typing_context: Any) -> tuple[Any, Callable[..., Any]]:
+    """Let LLVM use the widest vectors that there are in the function that calls this.
+
+    For most processors with AVX-512 it holds to half of them, which is right for scattered code: the proofs' kernels
+    take 18 % longer with whole ones. These loops are arithmetic only.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        set.add(builder.function.attributes, WIDE)  # llvmlite's own `add` knows attributes without values only
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+use_wide_vectors: Any = intrinsic(_use_wide_vectors)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -138,6 +159,7 @@ def _hard_gate(u: Any) -> Any:
 @nb.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
 def activate(code: int, panels: Any, start: int, count: int) -> None:
     """Apply an activation that is not piecewise linear (a tile does those) to part of an array in place."""
+    use_wide_vectors()
     z = panels[start : start + count]
     if code == 3:
         for b in range(z.shape[0]):
@@ -170,6 +192,7 @@ def activate(code: int, panels: Any, start: int, count: int) -> None:
 @nb.njit(fastmath=FAST, nogil=True, cache=True, error_model="numpy")
 def slopes(code: int, panels: Any, start: int, count: int, tape: Any, at: int) -> None:
     """Write the activation's derivative at part of an array into part of another one."""
+    use_wide_vectors()
     z, out, one = panels[start : start + count], tape[at : at + count], f32(1.0)
     if code == 0:
         out[:] = one

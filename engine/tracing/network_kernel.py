@@ -12,7 +12,7 @@ import numba as nb
 import numpy as np
 
 from ..protocol.weights import NeuralWeights
-from .kernel_math import CODES, FAST, PIECEWISE_SLOPES, _cos, _sin, activate, f32, slopes
+from .kernel_math import CODES, FAST, PIECEWISE_SLOPES, _cos, _sin, activate, f32, slopes, use_wide_vectors
 from .simd_tile import PANEL, ROWS, affine_tile
 
 
@@ -86,6 +86,7 @@ def make_scratch(network: PackedNetwork, gradients: bool) -> Scratch:
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _encode(network: PackedNetwork, points: Any, start: int, count: int, first: Any) -> None:
     """Write the encoded inputs of `count` points (N, 3) from `start` on into a panel."""
+    use_wide_vectors()
     inputs = int(network.inputs[0])
     for b in range(count):
         for axis in range(3):
@@ -117,6 +118,7 @@ def _affine(
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _forward(network: PackedNetwork, scratch: Scratch, taped: bool) -> int:
     """Take the encoded panel through all layers; the value's row begins at the offset given back."""
+    use_wide_vectors()
     panels, size, layers = scratch.panels, scratch.size, network.layers
     source, target = 0, size
     last = layers.shape[0] - 1
@@ -144,6 +146,7 @@ def _forward(network: PackedNetwork, scratch: Scratch, taped: bool) -> int:
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _bend(panels: Any, start: int, count: int, tile_slope: Any) -> None:
     """Do what a tile does at its end."""
+    use_wide_vectors()
     z = panels[start : start + count]
     for b in range(z.shape[0]):
         z[b] = max(z[b], tile_slope * z[b])
@@ -151,6 +154,7 @@ def _bend(panels: Any, start: int, count: int, tile_slope: Any) -> None:
 
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _scale(panels: Any, start: int, count: int, tape: Any, at: int) -> None:
+    use_wide_vectors()
     z, factor = panels[start : start + count], tape[at : at + count]
     for b in range(z.shape[0]):
         z[b] *= factor[b]
@@ -159,6 +163,7 @@ def _scale(panels: Any, start: int, count: int, tape: Any, at: int) -> None:
 @nb.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def _backward(network: PackedNetwork, scratch: Scratch) -> None:
     """Write the value's derivative by the encoded inputs into the fourth panel, after a taped `_forward`."""
+    use_wide_vectors()
     panels, size, layers = scratch.panels, scratch.size, network.layers
     source, target = size, 2 * size
     encoded = layers[0, 1] * PANEL
@@ -195,6 +200,7 @@ def _through_encoding(network: PackedNetwork, scratch: Scratch) -> Any:
 @nb.njit(cache=True, nogil=True)
 def evaluate(network: PackedNetwork, points: Any, num: int, values: Any, scratch: Scratch) -> None:
     """Write the values of the first `num` of points (N, 3) float32 in [-1, 1]^3."""
+    use_wide_vectors()
     for start in range(0, num, PANEL):
         count = min(PANEL, num - start)
         _encode(network, points, start, count, scratch.panels)
@@ -206,6 +212,7 @@ def evaluate(network: PackedNetwork, points: Any, num: int, values: Any, scratch
 @nb.njit(cache=True, nogil=True)
 def evaluate_points(network: PackedNetwork, points: Any, values: Any, gradients: Any) -> None:
     """Evaluate points (N, 3) float32 in [-1, 1]^3 into values (N,) and, unless empty, gradients (N, 3)."""
+    use_wide_vectors()
     scratch = make_scratch(network, gradients.shape[0] > 0)
     if gradients.shape[0] == 0:
         evaluate(network, points, points.shape[0], values, scratch)
