@@ -74,9 +74,7 @@ class TaskOperator:
         return self._end(context, task)
 
     def _settings(self) -> dict[str, Any]:
-        names = [
-            p.identifier for p in self.bl_rna.properties if p.identifier != "rna_type" and not p.is_readonly
-        ]
+        names = [p.identifier for p in self.properties.bl_rna.properties if not p.is_readonly]
         chosen = [name for name in names if name != "ask" and self.properties.is_property_set(name)]
         plain = {name: getattr(self, name) for name in chosen}
         return {n: v for n, v in plain.items() if isinstance(v, (bool, int, float, str))}

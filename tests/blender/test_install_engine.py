@@ -14,6 +14,7 @@ from tests.blender.harness import blenders, installing
 WHEELS = blenders.ROOT / ".cache/wheels"
 DOWNLOAD_TIMEOUT_S = 900.0
 TIMEOUT_S = 1500.0  # a minute or two by itself
+CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # pip heeds each of them
 SURFACE = 0.05  # unit space: a tiny network, trained for seconds
 
 
@@ -83,9 +84,12 @@ def test_the_preferences_show_the_installation_and_what_it_came_to(windowed_blen
 def test_the_dialog_installs_online(long_blender):
     """Two clicks; it needs the network, and downloads 300 MB."""
     arguments = {"wheels": "", "path": f"{sys.base_prefix}/bin", "cancel": False}
-    variables = {}
-    if "PIP_CERT" in os.environ:  # of a proxy; that Blender has another root
-        variables["PIP_CERT"] = shutil.copy(os.environ["PIP_CERT"], long_blender.folder)
+    set_here = [
+        name for name in CERTIFICATES if name in os.environ
+    ]  # of a proxy; that Blender has another root
+    variables = {
+        name: str(shutil.copy(os.environ[name], long_blender.folder / f"{name}.pem")) for name in set_here
+    }
     outcome = long_blender.run_script(
         "install_in_window.py", arguments, window=True, timeout_s=TIMEOUT_S, variables=variables
     )

@@ -23,6 +23,7 @@ from pointing import find, point, press, rows_of
 
 MOMENT_S, FEW_S, WAIT_S = 0.6, 600.0, 1500.0  # on a machine that others use
 SCREENS, CLICKS = 3, 8  # of the side panel, and turns of the wheel for most of one
+ARROW_X = 40  # pixels, into the header of a panel
 STATUS_Y = 10  # pixels, the middle of the status bar
 queue = conversion_queue.queue
 
@@ -152,7 +153,11 @@ def bake_and_redo(inside):
     to_view(inside)
     yield MOMENT_S
     if hud.height < 60:  # folded
-        press(inside, window, (hud.x + hud.width // 2, hud.y + hud.height // 2))
+        point(inside, window, hud.x + ARROW_X, hud.y + hud.height // 2)
+        yield MOMENT_S  # else Blender does not know yet which region the mouse is in
+        inside.xdotool("mousedown", 1)
+        yield MOMENT_S
+        inside.xdotool("mouseup", 1)
         yield 2 * MOMENT_S
     inside.screenshot("redo_panel")
     place = yield from find(inside, window, rows_of(hud, 0.75), "128")
@@ -168,7 +173,7 @@ def bake_and_redo(inside):
     return {
         "faces": faces,
         "redone": [len(o.data.polygons) for o in made()],
-        "hidden": obj.hide_get(),
+        "hidden": neurals()[0].hide_get(),  # the one from before was undone and made again
         "panel": [operator.bl_idname for operator in bpy.context.window_manager.operators][-1:],
     }
 
