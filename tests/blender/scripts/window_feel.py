@@ -24,6 +24,7 @@ from pointing import find, point, press, rows_of
 MOMENT_S, FEW_S, WAIT_S = 0.6, 600.0, 1500.0  # on a machine that others use
 SCREENS, CLICKS = 3, 8  # of the side panel, and turns of the wheel for most of one
 ARROW_X = 40  # pixels, into the header of a panel
+LAST_ENTRY_Y = 25  # pixels, of the Add menu, whose end is at the window's
 STATUS_Y = 10  # pixels, the middle of the status bar
 queue = conversion_queue.queue
 
@@ -185,12 +186,11 @@ def add_and_cancel(inside):
     yield MOMENT_S
     inside.xdotool("key", "shift+a")
     yield MOMENT_S
-    for key in ("Up", "Right"):  # the last entry, and into it
-        inside.xdotool("key", key)
-        yield MOMENT_S
+    middle = region.x + region.width // 2
+    point(inside, window, middle - 80, LAST_ENTRY_Y)
+    yield 2 * MOMENT_S
     inside.screenshot("add_menu")
-    middle = region.x + region.width // 2, region.y + region.height // 2
-    places = [(middle[0] + across, middle[1] + up) for across in (120, 200) for up in range(120, -400, -12)]
+    places = [(middle + 120, LAST_ENTRY_Y + up) for up in range(0, 400, 12)]
     place = yield from find(inside, window, places, "neural_implicit_add(shape='TORUS')")
     inside.screenshot("add_torus")
     press(inside, window, place)
