@@ -202,7 +202,7 @@ def in_add_menu(inside, wanted):
 
 def add_and_cancel(inside):
     """Shift A, our menu, Torus; then the cross beside it in the status bar."""
-    window, _, region, _ = inside.view()
+    window, _, _, _ = inside.view()
     to_view(inside)
     yield MOMENT_S
     place = yield from in_add_menu(inside, "neural_implicit_add(shape='TORUS')")
