@@ -11,7 +11,7 @@ from pathlib import Path
 
 ENGINE = Path(__file__).resolve().parent
 DIGEST_LETTERS = 16
-COMPILED = re.compile(r"\b(numba|warp)\b")  # what modules with kernels import
+COMPILED = re.compile(r"\b(numba|warp)\b|\.compiled import ")  # what modules with kernels import
 RELATIVE_IMPORT = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 

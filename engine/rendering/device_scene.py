@@ -104,9 +104,11 @@ class DeviceScene:
     def _materials(self) -> None:
         materials = self.scene.materials
         rows = np.zeros(len(materials), layouts.MATERIAL)
-        for name in ("base_color", "emission", "metallic", "ior", "alpha", "opacity", "holdout", "shares"):
+        for name in ("base_color", "emission", "opacity", "holdout"):
             rows[name] = getattr(materials, name)
-        rows["shines"], rows["texture"] = materials.shines, -1
+        for name, values in materials.reflection._asdict().items():
+            rows[name] = values
+        rows["texture"] = -1
         textures = np.zeros(len(materials.textures), layouts.TEXTURE)
         places: dict[int, int] = {}  # of pictures, which several materials may share
         for number, (material, texture) in enumerate(materials.textures):

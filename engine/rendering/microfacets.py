@@ -1,7 +1,8 @@
 """The GGX microfacet distribution: density, shadowing, sampling, and how much of the light it returns.
 
-Directions are unit vectors, (N, 3) float32, in a frame whose z is the normal where said so. `alpha` is roughness
-squared. Shadowing is the height-correlated Smith form [Heitz 2014]; samples follow the visible normals [Heitz 2018].
+Functions of single numbers that kernels call; they compute with the precision they are given. Directions are unit vectors
+in a frame whose z is the normal where said so. `alpha` is roughness squared. Shadowing is the height-correlated Smith form
+[Heitz 2014]; samples follow the visible normals [Heitz 2018].
 
 [Heitz 2014] E. Heitz, "Understanding the Masking-Shadowing Function", JCGT 3(2), 2014.
 [Heitz 2018] E. Heitz, "Sampling the GGX Distribution of Visible Normals", JCGT 7(4), 2018.
@@ -10,69 +11,75 @@ squared. Shadowing is the height-correlated Smith form [Heitz 2014]; samples fol
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
 from ..transforms import Array
+from .compiled import compiled
 from .sample_patterns import R2
 
 SMALLEST_ALPHA = 2e-3  # below it float32 no longer holds the highlight
 TABLE_SIZE = 64  # cosines in a table of reflected shares
 TABLE_SAMPLES = 1024
+f32 = np.float32
+ZERO, HALF, ONE, TWO, PI = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(np.pi)
+TINY = f32(1e-12)
 
 
-def density(cosine_half: Array, alpha: Array) -> Array:
-    """Give the density of microfacets (N,) whose normal meets the surface's at this cosine."""
+@compiled
+def density(cosine_half: Any, alpha: Any) -> Any:
+    """Give the density of microfacets whose normal meets the surface's at this cosine."""
     a2 = alpha * alpha
-    base = cosine_half * cosine_half * (a2 - 1.0) + 1.0
-    result: Array = a2 / (np.pi * base * base)
-    return result
+    base = cosine_half * cosine_half * (a2 - ONE) + ONE
+    return a2 / (PI * base * base)
 
 
-def smith_lambda(cosine: Array, alpha: Array) -> Array:
-    """Give Smith's Lambda (N,) for a direction at this cosine to the normal."""
+@compiled
+def smith_lambda(cosine: Any, alpha: Any) -> Any:
+    """Give Smith's Lambda for a direction at this cosine to the normal."""
     c2 = cosine * cosine
-    result: Array = 0.5 * (np.sqrt(1.0 + alpha * alpha * (1.0 - c2) / np.maximum(c2, 1e-12)) - 1.0)
-    return result
+    return HALF * (np.sqrt(ONE + alpha * alpha * (ONE - c2) / max(c2, TINY)) - ONE)
 
 
-def sample_half_vector(view: Array, alpha: Array, square: Array) -> Array:
-    """Give visible microfacet normals (N, 3) in the local frame, seen from local `view` (N, 3)."""
-    stretched = np.stack([alpha * view[:, 0], alpha * view[:, 1], view[:, 2]], axis=1)
-    stretched /= np.linalg.norm(stretched, axis=1, keepdims=True)
-    radial = np.hypot(stretched[:, 0], stretched[:, 1])
-    safe = np.maximum(radial, 1e-12)
-    across = np.stack([-stretched[:, 1] / safe, stretched[:, 0] / safe, np.zeros_like(radial)], axis=1)
-    across[radial < 1e-6] = (1.0, 0.0, 0.0)
-    other = np.cross(stretched, across)
-    r, angle = np.sqrt(square[:, 0]), 2.0 * np.pi * square[:, 1]
+@compiled
+def sample_half_vector(x: Any, y: Any, z: Any, alpha: Any, u: Any, v: Any) -> Any:
+    """Give a visible microfacet's normal in the local frame, seen from local (x, y, z), by two uniform numbers."""
+    x, y = alpha * x, alpha * y
+    length = np.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    radial = np.sqrt(x * x + y * y)
+    across_x, across_y = -y / max(radial, TINY), x / max(radial, TINY)
+    if radial < f32(1e-6):
+        across_x, across_y = across_x * ZERO + ONE, across_y * ZERO
+    r, angle = np.sqrt(u), TWO * PI * v
     a, b = r * np.cos(angle), r * np.sin(angle)
-    blend = 0.5 * (1.0 + stretched[:, 2])
-    b = (1.0 - blend) * np.sqrt(np.maximum(0.0, 1.0 - a * a)) + blend * b
-    c = np.sqrt(np.maximum(0.0, 1.0 - a * a - b * b))
-    half = a[:, None] * across + b[:, None] * other + c[:, None] * stretched
-    half[:, :2] *= alpha[:, None]
-    half[:, 2] = np.maximum(half[:, 2], 1e-6)
-    unit: Array = half / np.linalg.norm(half, axis=1, keepdims=True)
-    return unit
+    blend = HALF * (ONE + z)
+    b = (ONE - blend) * np.sqrt(max(ZERO, ONE - a * a)) + blend * b
+    c = np.sqrt(max(ZERO, ONE - a * a - b * b))
+    half_x = alpha * (a * across_x - b * z * across_y + c * x)
+    half_y = alpha * (a * across_y + b * z * across_x + c * y)
+    half_z = max(b * (x * across_y - y * across_x) + c * z, f32(1e-6))
+    length = np.sqrt(half_x * half_x + half_y * half_y + half_z * half_z)
+    return half_x / length, half_y / length, half_z / length
 
 
-def dielectric_fresnel(cosine: Array, ior: Array | float) -> Array:
-    """Give the share (N,) of unpolarised light that a smooth dielectric reflects at this cosine."""
-    c = np.clip(cosine, 0.0, 1.0)
-    g = np.sqrt(np.maximum(np.asarray(ior) ** 2 - 1.0 + c * c, 1e-12))
+@compiled
+def dielectric_fresnel(cosine: Any, ior: Any) -> Any:
+    """Give the share of unpolarised light that a smooth dielectric reflects at this cosine."""
+    c = min(max(cosine, ZERO), ONE)
+    g = np.sqrt(max(ior * ior - ONE + c * c, TINY))
     a = (g - c) / (g + c)
-    b = ((g + c) * c - 1.0) / ((g - c) * c + 1.0)
-    result: Array = 0.5 * a * a * (1.0 + b * b)
-    return result
+    b = ((g + c) * c - ONE) / ((g - c) * c + ONE)
+    return HALF * a * a * (ONE + b * b)
 
 
-def schlick_weight(cosine: Array) -> Array:
-    """Give (1 - cosine)^5 (N,), how far a metal's colour has turned to white."""
-    base = np.clip(1.0 - cosine, 0.0, 1.0)
+@compiled
+def schlick_weight(cosine: Any) -> Any:
+    """Give (1 - cosine)^5, how far a metal's colour has turned to white."""
+    base = min(max(ONE - cosine, ZERO), ONE)
     squared = base * base
-    result: Array = squared * squared * base
-    return result
+    return squared * squared * base
 
 
 @functools.lru_cache(maxsize=4096)
@@ -81,16 +88,24 @@ def reflected_shares(alpha: float, ior: float) -> Array:
 
     Rows: for a mirror-white surface, for Schlick's weight alone, and for a dielectric of this index of refraction.
     """
-    cosines = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE
     count = np.arange(TABLE_SAMPLES)
-    square = np.stack([(0.5 + count * R2[0]) % 1.0, (0.5 + count * R2[1]) % 1.0], axis=1)
-    view = np.repeat(np.stack([np.sqrt(1 - cosines**2), 0 * cosines, cosines], axis=1), TABLE_SAMPLES, axis=0)
-    alphas = np.full(len(view), alpha)
-    half = sample_half_vector(view, alphas, np.tile(square, (TABLE_SIZE, 1)))
-    at_half = np.einsum("ni,ni->n", view, half)
-    out_z = 2.0 * at_half * half[:, 2] - view[:, 2]
-    masked_view = 1.0 + smith_lambda(view[:, 2], alphas)
-    weight = np.where(out_z > 0, masked_view / (masked_view + smith_lambda(out_z, alphas)), 0.0)
-    rows = (np.ones_like(weight), schlick_weight(at_half), dielectric_fresnel(at_half, ior))
-    means = [(weight * row).reshape(TABLE_SIZE, TABLE_SAMPLES).mean(axis=1) for row in rows]
-    return np.array(means, np.float32)
+    means = np.zeros((3, TABLE_SIZE))
+    _add_shares(alpha, ior, (0.5 + count * R2[0]) % 1.0, (0.5 + count * R2[1]) % 1.0, means)
+    return (means / TABLE_SAMPLES).astype(np.float32)
+
+
+@compiled
+def _add_shares(alpha: float, ior: float, u: Any, v: Any, sums: Any) -> None:
+    """Add what each sample reflects to `sums` (3, TABLE_SIZE)."""
+    for k in range(TABLE_SIZE):
+        cosine = (k + 0.5) / TABLE_SIZE
+        sine, masked = np.sqrt(1.0 - cosine * cosine), 1.0 + smith_lambda(cosine, alpha)
+        for n in range(len(u)):
+            half_x, _, half_z = sample_half_vector(sine, 0.0, cosine, alpha, u[n], v[n])
+            at_half = sine * half_x + cosine * half_z
+            out_z = 2.0 * at_half * half_z - cosine
+            if out_z > 0.0:
+                weight = masked / (masked + smith_lambda(out_z, alpha))
+                sums[0, k] += weight
+                sums[1, k] += weight * schlick_weight(at_half)
+                sums[2, k] += weight * dielectric_fresnel(at_half, ior)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..transforms import Array, dot, orthonormal_basis
+from .bsdf import Bsdf
 from .lights import LightSource
-from .materials import Bsdf, cosine_direction
+from .materials import cosine_direction
 from .sample_patterns import sample_1d, sample_2d
 from .scene import PreparedScene
 from .surfaces import Surfaces
@@ -76,7 +77,7 @@ def _from_light(
     if light.cast_shadow:
         rows, share = _lit(scene, surfaces, rows, found.directions[rows], found.distances[rows])
     if len(rows):
-        reflected, _ = bsdf.take(rows).reflect(found.directions[rows])
+        reflected = bsdf.reflect(rows, found.directions[rows])
         result[rows] = share * reflected * found.brought[rows]
     return result
 
@@ -87,7 +88,7 @@ def _from_world(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, choice: Ar
     directions = directions.astype(np.float64)
     rows = np.flatnonzero(weight.any(axis=1))
     if scene.environment is not None:  # the other half of the light is found by its own brightness
-        mine = bsdf.take(rows).density(directions[rows])
+        mine = bsdf.density(rows, directions[rows])
         weight[rows] *= (mine / np.maximum(mine + scene.environment.density(directions[rows]), 1e-12))[
             :, None
         ]
@@ -104,10 +105,9 @@ def _from_bright_parts(scene: PreparedScene, surfaces: Surfaces, bsdf: Bsdf, squ
     rows = np.flatnonzero(dot(surfaces.normals, directions) > 0.0)
     rows, share = _lit(scene, surfaces, rows, directions[rows], np.full(len(rows), np.inf))
     if len(rows):
-        chosen, seen = bsdf.take(rows), directions[rows]
-        reflected, _ = chosen.reflect(seen)
-        joined = np.maximum(density[rows] + chosen.density(seen), 1e-12)
-        light = share * reflected * scene.surroundings(seen)
+        seen = directions[rows]
+        joined = np.maximum(density[rows] + bsdf.density(rows, seen), 1e-12)
+        light = share * bsdf.reflect(rows, seen) * scene.surroundings(seen)
         result[rows] = light / joined[:, None]
     return result
 

@@ -10,10 +10,8 @@ from ..transforms import Array, dot
 from .camera import Rays
 from .native_geometry import NativeHits
 from .scene import PreparedScene
+from .shadow_origins import fill_origins
 
-LIFT_BELOW = (
-    0.1  # cosine under which shadow rays of smooth triangles start from the smooth surface, as in Cycles
-)
 BIAS_PIXELS = 0.15  # of a neural surface: nobody sees it, and a shadow ray spares half of its shortest steps
 MOST_BIAS = 20.0  # times the least, so that a small picture has the same contact shadows
 
@@ -35,13 +33,9 @@ class Surfaces:
 
     def shadow_origins(self, chosen: Array, directions: Array) -> Array:
         """Give where rays (K, 3) from the points `chosen` start, so that they do not meet their own surface."""
-        normal = self.geometric_normals[chosen]
-        slope = dot(normal, directions)
-        shading = dot(self.normals[chosen], directions)
-        low = np.clip(2.0 - (slope + shading) / LIFT_BELOW, 0.0, 1.0)
-        amount = np.where(shading < LIFT_BELOW, low, np.clip(1.0 - slope / LIFT_BELOW, 0.0, 1.0))
-        lifted = self.points[chosen] + amount[:, None] * self.lift[chosen]
-        origins: Array = lifted + (self.bias[chosen] * np.where(slope < 0.0, -1.0, 1.0))[:, None] * normal
+        origins = np.empty((len(chosen), 3))
+        sides = self.geometric_normals, self.normals
+        fill_origins(chosen, directions, self.points, *sides, self.bias, self.lift, origins)
         return origins
 
 

@@ -21,6 +21,7 @@ from engine.rendering import (
     noise,
     renderer,
     shading,
+    shadow_origins,
     surfaces,
     transmission,
     transparency,
@@ -66,7 +67,12 @@ def gem_on_a_floor(builder, **material):  # noqa: F811
 def test_constants_are_those_of_the_cpu_renderer():
     seen = np.zeros(13)
     host_twin.library().frame_constants(seen.ctypes.data_as(host_twin.ctypes.c_void_p))
-    expected = [neural_geometry.SHADOW_BIAS, surfaces.BIAS_PIXELS, surfaces.MOST_BIAS, surfaces.LIFT_BELOW]
+    expected = [
+        neural_geometry.SHADOW_BIAS,
+        surfaces.BIAS_PIXELS,
+        surfaces.MOST_BIAS,
+        shadow_origins.LIFT_BELOW,
+    ]
     expected += [shading.SHADOW_END, transparency.SOLID, renderer.LENS_DIMENSION, shading.BRIGHT_DIMENSION]
     expected += [shading.AMBIENT_DIMENSION, transmission.MAX_LAYERS, np.float32(transmission.NOTHING_LEFT)]
     assert seen.tolist() == [*expected, np.float32(noise.DARKEST), transmission.LEAST_COSINE]
