@@ -7,7 +7,7 @@
 #include "finish_layouts.cuh"
 
 // A pixel's colour: its samples' mean, or the light that was smoothed times the surfaces' own colour.
-NI void finish_color(const FinishArguments& args, int64_t k, float samples, float out[4])
+NI void write_color(const FinishArguments& args, int64_t k, float samples, float out[4])
 {
     for (int c = 0; c < 4; ++c) out[c] = args.color.get()[4 * k + c] / samples;
     if (args.light.address == 0 || !(args.sizes.get()[k] > 0.0f)) return;
@@ -24,7 +24,7 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
     float* out = args.out.get();
     const int64_t* places = args.places;
     const float samples = planes[SAMPLES_ROW * n];
-    if (places[COMBINED_PLANE] >= 0) finish_color(args, k, samples, out + places[COMBINED_PLANE] + 4 * k);
+    if (places[COMBINED_PLANE] >= 0) write_color(args, k, samples, out + places[COMBINED_PLANE] + 4 * k);
     if (places[DEPTH_PLANE] >= 0) out[places[DEPTH_PLANE] + k] = hit ? planes[0] : args.background_depth;
     if (places[VIEW_Z_PLANE] >= 0) out[places[VIEW_Z_PLANE] + k] = hit ? planes[n] : args.background_view_z;
     for (int c = 0; c < 3; ++c) {
