@@ -27,9 +27,7 @@ PASSES = 5
 FEWEST_SAMPLES = 4  # fewer tell no variance
 ROWS = 64  # of a part that one thread filters
 DARKEST = np.float32(0.02)  # of a surface's colour that light is divided by
-OPAQUE = np.float32(
-    0.999
-)  # least alpha of a pixel that lets no light through; sums of several layers are rounded
+OPAQUE = np.float32(0.999)  # least alpha of a pixel that lets no light through: sums of layers are rounded
 
 
 class Denoiser:
