@@ -55,8 +55,8 @@ class NeuralImplicitRenderSettings(bpy.types.PropertyGroup):
     )
     denoise: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Denoise",
-        description="Smooth the noise of a complete picture that the processor draws, over surfaces and never across their edges. "
-        "Pictures with depth of field, and those the GPU draws as a whole, stay as they are",
+        description="Smooth the noise of a complete picture, over surfaces and never across their edges. "
+        "Pictures with depth of field stay as they are",
     )
     viewport_denoise: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Denoise",

@@ -3,8 +3,17 @@
 // Reference: engine/rendering/tile_planes.py, engine/protocol/frames.py. Test: tests/cuda/test_frame_file.py.
 #pragma once
 
+#include "denoise.cuh"
 #include "finish_layouts.cuh"
-#include "portable.cuh"
+
+// A pixel's colour: its samples' mean, or the light that was smoothed times the surfaces' own colour.
+NI void write_color(const FinishArguments& args, int64_t k, float samples, float out[4])
+{
+    for (int c = 0; c < 4; ++c) out[c] = args.color.get()[4 * k + c] / samples;
+    if (args.light.address == 0 || !(args.sizes.get()[k] > 0.0f)) return;
+    own_color(args.guides.get()[k], samples, out);
+    for (int c = 0; c < 3; ++c) out[c] *= args.light.get()[k].color[c];
+}
 
 // Write one pixel of every plane that is wanted.
 NI void finish_pixel(const FinishArguments& args, int pixel)
@@ -15,9 +24,7 @@ NI void finish_pixel(const FinishArguments& args, int pixel)
     float* out = args.out.get();
     const int64_t* places = args.places;
     const float samples = planes[SAMPLES_ROW * n];
-    if (places[COMBINED_PLANE] >= 0)
-        for (int c = 0; c < 4; ++c)
-            out[places[COMBINED_PLANE] + 4 * k + c] = args.color.get()[4 * k + c] / samples;
+    if (places[COMBINED_PLANE] >= 0) write_color(args, k, samples, out + places[COMBINED_PLANE] + 4 * k);
     if (places[DEPTH_PLANE] >= 0) out[places[DEPTH_PLANE] + k] = hit ? planes[0] : args.background_depth;
     if (places[VIEW_Z_PLANE] >= 0) out[places[VIEW_Z_PLANE] + k] = hit ? planes[n] : args.background_view_z;
     for (int c = 0; c < 3; ++c) {

@@ -1,7 +1,7 @@
 // The struct of the finishing kernel that the host fills; layouts.py holds the same, and a test compares every offset.
 #pragma once
 
-#include "frame_layouts.cuh"
+#include "denoise_layouts.cuh"
 
 // In the order of layouts.py, FINISHED_PLANES.
 enum FinishedPlane {
@@ -23,6 +23,9 @@ struct FinishArguments {  // N = count pixels of a whole picture
     Pointer<const float> object_ids;    // (objects,)
     Pointer<const float> pass_indices;  // (objects,)
     Pointer<const float> material_indices;  // (materials,)
+    Pointer<const Guide> guides;        // (N,), where the picture was denoised, and the next two
+    Pointer<const float> sizes;         // (N,): above 0 where it was
+    Pointer<const SmoothLight> light;   // (N,); 0: all colours are the samples' means
     Pointer<float> out;                 // planes one after the other
     float background_depth, background_view_z;
     int32_t count, unused;

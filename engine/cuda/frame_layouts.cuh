@@ -81,6 +81,11 @@ struct MeshSurface {  // one instance of native geometry, for the shader
 
 enum { WORLD_LIGHT = -1, BRIGHT_PARTS = -2, AMBIENT_LIGHT = -3 };  // for the number of a light
 
+struct Guide {  // what the filter against noise has to know of a pixel's samples
+    float own[3];    // the sum of its surfaces' own colours
+    float squares;   // the sum of the squares of its samples' brightness
+};
+
 struct Frame {
     Camera camera;
     Environment environment;
@@ -98,6 +103,8 @@ struct Frame {
     Pointer<const int32_t> pixels;               // (N,): the tile's pixels by their number; 0: all, one after the other
     Pointer<float> shadow_left;                  // (N,): the share of a light that passes; 0: all or nothing does
     Pointer<int32_t> goes_on;                    // set to 1 where a ray goes on behind what it met
+    Pointer<Guide> guides;                       // (pixels,); 0: the picture stays as noisy as it is
+    Pointer<float> brightness;                   // (pixels,), with guides: of the sum of the samples before
     // One tile's arrays, N pixels:
     Pointer<double> origins, directions, t_max;  // (N, 3), (N, 3), (N,): camera rays; casting and marching shorten t_max
     Pointer<double> t_end;                       // (N,): how far they go; t_max -1: a ray that is done with

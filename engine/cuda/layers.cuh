@@ -28,7 +28,7 @@ NI bool goes_behind(const Frame& frame, int k, float& left)
     }
     if (frame.use_color && left > NOTHING_LEFT) return true;
     left = 0.0f;
-    return (frame.write_planes || frame.use_ambient) && frame.solid.get()[k] == 0;
+    return (frame.write_planes || frame.use_ambient || frame.guides.address != 0) && frame.solid.get()[k] == 0;
 }
 
 // Let ray k go on behind what it met, or be done with.

@@ -200,6 +200,7 @@ FRAME = _struct(
     *((name, POINTER) for name in ("materials", "textures", "lights", "instances", "neural_materials")),
     *((name, POINTER) for name in ("meshes", "corners", "corner_normals", "corner_uvs")),
     *((name, POINTER) for name in ("slots", "slot_table", "pixels", "shadow_left", "goes_on")),
+    *((name, POINTER) for name in ("guides", "brightness")),
     *((name, POINTER) for name in TILE_ARRAYS),
     *((name, "f8") for name in ("offset_x", "offset_y", "ambient_distance")),
     ("world_color", "f4", (3,)),
@@ -212,6 +213,10 @@ NOISE_ARGUMENTS = _struct(
     *((name, POINTER) for name in ("color", "samples", "before", "noisy", "active", "pixels", "number")),
     ("threshold", "f4"),
     *((name, "i4") for name in ("count", "columns", "decides")),
+)
+DENOISE_ARGUMENTS = _struct(
+    *((name, POINTER) for name in ("color", "planes", "guides", "sizes", "light", "out")),
+    *((name, "i4") for name in ("count", "columns", "spread", "unused")),
 )
 NORMALS_ARGUMENTS = _struct(
     ("frame", FRAME),
@@ -240,10 +245,8 @@ FINISHED_PLANES = (
     *("object_id", "pass_index", "material_index", "ambient_occlusion"),
 )
 FINISH_ARGUMENTS = _struct(
-    *(
-        (name, POINTER)
-        for name in ("color", "planes", "object_ids", "pass_indices", "material_indices", "out")
-    ),
+    *((name, POINTER) for name in ("color", "planes", "object_ids", "pass_indices", "material_indices")),
+    *((name, POINTER) for name in ("guides", "sizes", "light", "out")),
     *((name, "f4") for name in ("background_depth", "background_view_z")),
     *((name, "i4") for name in ("count", "unused")),
     ("places", "i8", (len(FINISHED_PLANES),)),
@@ -268,6 +271,7 @@ STRUCTS: dict[str, np.dtype[np.void]] = {
     "MeshSurface": MESH_SURFACE,
     "Frame": FRAME,
     "NoiseArguments": NOISE_ARGUMENTS,
+    "DenoiseArguments": DENOISE_ARGUMENTS,
     "NormalsArguments": NORMALS_ARGUMENTS,
     "ActivationBounds": ACTIVATION_BOUNDS,
     "CertifyArguments": CERTIFY_ARGUMENTS,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "camera.cuh"
+#include "denoise_layouts.cuh"
 #include "environment.cuh"
 #include "network.cuh"
 #include "textures.cuh"
@@ -149,6 +150,13 @@ NI void add_background(const Frame& frame, int k)
     add_color(frame, k, light, left);
 }
 
+// What the first solid surface's own colour adds to what the filter knows of its pixel.
+NI void add_own_color(const Frame& frame, int k, const float base[3])
+{
+    float* own = frame.guides.get()[pixel_of(frame, k)].own;
+    for (int c = 0; c < 3; ++c) own[c] += fmaxf(base[c], DARKEST_OWN);
+}
+
 NI void finish_color(const Frame& frame, int k, const Material& material, const float uv[2])
 {
     float* base = frame.base.get() + 3 * (int64_t)k;
@@ -157,6 +165,7 @@ NI void finish_color(const Frame& frame, int k, const Material& material, const 
         look_up_texture(frame.textures.get()[material.texture], uv, base);
         for (int c = 0; c < 3; ++c) base[c] = fmaxf(base[c], 0.0f);
     }
+    if (frame.guides.address != 0 && frame.solid.get()[k] == 1) add_own_color(frame, k, base);
     const float shown = shown_share(frame, k, material);
     float emitted[3];
     for (int c = 0; c < 3; ++c) emitted[c] = shown * material.emission[c];

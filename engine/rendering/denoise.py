@@ -27,6 +27,7 @@ PASSES = 5
 FEWEST_SAMPLES = 4  # fewer tell no variance
 ROWS = 64  # of a part that one thread filters
 DARKEST = np.float32(0.02)  # of a surface's colour that light is divided by
+OPAQUE = np.float32(0.999)  # least alpha of a pixel that lets no light through: sums of layers are rounded
 
 
 class Denoiser:
@@ -75,7 +76,7 @@ class Denoiser:
         """
         if counts.max() < FEWEST_SAMPLES:
             return mean
-        self._surface[mean[..., 3] < 1.0] = 0
+        self._surface[mean[..., 3] < OPAQUE] = 0
         own = np.maximum(self._own_color / counts, DARKEST)
         size = np.zeros(self._surface.shape, np.float32)
         guides = self._surface, self._normal, self._position

@@ -24,12 +24,13 @@ from ..cuda.errors import DeviceMemoryError
 from ..cuda.session import CudaSession
 from ..protocol.scene import PlaneName
 from .camera import PixelCamera
+from .device_denoise import BYTES_PER_PIXEL, DeviceDenoiser
 from .device_noise import DeviceNoise
 from .device_planes import DevicePlanes, finished_planes
 from .device_scene import DeviceScene
 from .device_structs import fill_camera
 from .device_surfaces import SUMS
-from .device_tile import NUM_PLANES, DeviceSums, DeviceTile, Pixels, Window, bytes_per_pixel
+from .device_tile import GUIDES, NUM_PLANES, DeviceSums, DeviceTile, Pixels, Window, bytes_per_pixel
 from .panorama import PanoramaCamera
 from .scene import PreparedScene
 
@@ -53,6 +54,7 @@ class DeviceFrame:
         self._tile = LARGEST_TILE
         self._sums: DeviceSums | None = None  # of all pixels, where the device holds them
         self._noise: DeviceNoise | None = None  # where pixels that have settled get no more samples
+        self._denoiser: DeviceDenoiser | None = None  # where the complete picture is smoothed
         # Else these are filled, of the planes only the wanted ones; memory that is not touched is not there.
         self.sum = np.zeros((*window.size, 4), np.float32)
         self.planes = np.zeros((NUM_PLANES, *window.size), np.float32)
@@ -99,19 +101,25 @@ class DeviceFrame:
         """Hold sums of all pixels, zero, where they take less than half of what is free.
 
         Raises:
-            DeviceMemoryError: They do not fit, and pixels are to settle, which only sums of all of them show.
+            DeviceMemoryError: They do not fit, and pixels are to settle or to be smoothed, which takes all of them.
         """
-        self._sums = self._noise = None
+        self._sums = self._noise = self._denoiser = None
         threshold, (height, width) = self._window.noise_threshold, self._window.size
+        each, denoise = sum(SUMS.values()), self._window.denoise
+        if denoise:
+            each += sum(GUIDES.values()) + BYTES_PER_PIXEL
         try:
-            if 2 * sum(SUMS.values()) * height * width <= self._session.free_bytes():
-                self._sums = DeviceSums.zeros(self._session, height * width)
+            if 2 * each * height * width <= self._session.free_bytes():
+                self._sums = DeviceSums.zeros(self._session, height * width, denoise)
         except DeviceMemoryError:
             log.info("the GPU's memory does not hold the picture, which the host puts together")
-        if threshold > 0.0 and self._sums is None:
-            raise DeviceMemoryError("the GPU's memory does not hold a picture with a noise threshold")
+        if self._sums is None and (threshold > 0.0 or denoise):
+            what = "to be denoised" if denoise else "with a noise threshold"
+            raise DeviceMemoryError(f"the GPU's memory does not hold a picture {what}")
         if threshold > 0.0:
             self._noise = DeviceNoise(self._session, threshold, (height, width))
+        if denoise:
+            self._denoiser = DeviceDenoiser(self._session, (height, width))
 
     def settle(self, samples: int) -> None:
         """Look for pixels that need no more samples, at the end of a round.
@@ -123,6 +131,16 @@ class DeviceFrame:
         if self._noise is not None and self._sums is not None:
             with self._session.lock:
                 self._noise.look(self._sums, samples)
+
+    def smooth(self, samples: int, cancelled: Callable[[], bool]) -> None:
+        """Take the noise out of the complete picture, where that is wanted; `samples` is the most that a pixel has.
+
+        Raises:
+            RenderCancelled: `cancelled` said so.
+            DeviceLostError: The device works no more.
+        """
+        if self._denoiser is not None and self._sums is not None:
+            self._denoiser.smooth(self._sums, samples, cancelled)
 
     @property
     def settled(self) -> bool:
@@ -166,8 +184,9 @@ class DeviceFrame:
         """
         if self._sums is None:
             return None
+        whole = self._sums, self._denoiser, names, self._window.size
         with self._session.lock:
-            return finished_planes(self._session, self._scene.scene, self._sums, names, self._window.size)
+            return finished_planes(self._session, self._scene.scene, *whole)
 
 
 _prepared: dict[int, DeviceScene] = {}

@@ -38,6 +38,10 @@ class DevicePicture:
         """Look for pixels that need no more samples, at the end of a round."""
         self._frame.settle(samples)
 
+    def smooth(self, samples: int, cancelled: Callable[[], bool]) -> None:
+        """Take the noise out of the complete picture, where that is wanted; `samples` is the most that a pixel has."""
+        self._frame.smooth(samples, cancelled)
+
     @property
     def settled(self) -> bool:
         """Whether no pixel needs another sample."""
@@ -102,6 +106,7 @@ def device_picture(scene: PreparedScene, request: Any) -> DevicePicture | None:
         use_lens=camera.has_lens,
         planes=tuple(sorted(rows)),
         noise_threshold=request.noise_threshold if use_color else 0.0,
+        denoise=request.denoise and use_color and not camera.has_lens,
     )
     try:
         on_device = device_scene(scene)

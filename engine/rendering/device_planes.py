@@ -18,6 +18,7 @@ from ..protocol.frames import frame_bytes
 from ..protocol.scene import PLANE_CHANNELS, PlaneName
 from ..transforms import Array
 from .camera import BACKGROUND_DEPTH, BACKGROUND_VIEW_Z
+from .device_denoise import DeviceDenoiser
 from .device_tile import DeviceSums
 from .scene import PreparedScene
 
@@ -74,6 +75,7 @@ def finished_planes(
     session: CudaSession,
     scene: PreparedScene,
     sums: DeviceSums,
+    denoiser: DeviceDenoiser | None,
     names: tuple[PlaneName, ...],
     size: tuple[int, int],
 ) -> DevicePlanes:
@@ -83,6 +85,7 @@ def finished_planes(
         session: The device.
         scene: What was drawn; its objects' ids are looked up.
         sums: Of all pixels.
+        denoiser: Whose light the complete picture takes, where it is to be smoothed.
         names: The planes that are wanted, in the order of the frame.
         size: Rows and columns.
 
@@ -109,6 +112,8 @@ def finished_planes(
         arguments[name] = array.address
     arguments["background_depth"], arguments["background_view_z"] = BACKGROUND_DEPTH, BACKGROUND_VIEW_Z
     arguments["count"] = count
+    if denoiser is not None:
+        denoiser.fill(arguments, sums)
     session.launch("finish", "finish_frames", -(-count // THREADS), THREADS, 0, arguments)
     session.device.synchronize()
     return DevicePlanes(session, out, names, size)

@@ -17,6 +17,7 @@ from .transmission import MAX_LAYERS
 
 Array = npt.NDArray[Any]
 NUM_PLANES = layouts.TILE_ARRAYS["planes"][1]
+GUIDES = {"guides": 16, "brightness": 4}  # bytes of a pixel of what a filter has to know of its samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Window:
     use_lens: bool  # whether what is out of focus is blurred
     planes: tuple[int, ...]  # rows of a tile's planes that are wanted
     noise_threshold: float = 0.0  # of pixels that need no more samples; 0: all get all
+    denoise: bool = False  # whether the complete picture is smoothed; not with a lens
 
     @property
     def size(self) -> tuple[int, int]:
@@ -47,16 +49,19 @@ class DeviceSums:
     color: DeviceArray
     planes: DeviceArray
     count: int
+    guides: DeviceArray | None = None  # where the picture is to be denoised
+    brightness: DeviceArray | None = None
 
     @classmethod
-    def zeros(cls, session: CudaSession, count: int) -> DeviceSums:
-        """Give sums of nothing.
+    def zeros(cls, session: CudaSession, count: int, is_guided: bool = False) -> DeviceSums:
+        """Give sums of nothing, with guides or without.
 
         Raises:
             DeviceMemoryError: They do not fit.
         """
         color, planes = (session.zeros(each * count) for each in SUMS.values())
-        return cls(color, planes, count)
+        guides = (session.zeros(each * count) for each in GUIDES.values()) if is_guided else ()
+        return cls(color, planes, count, *guides)
 
     def row(self, plane: int) -> int:
         """Give where one plane lies."""
@@ -124,6 +129,9 @@ class DeviceTile:
             first = 0 if sums.count == pixels.count else pixels.first
         frame["color"] = sums.color.address + SUMS["color"] * first
         frame["planes"] = sums.planes.address + 4 * first
+        if sums.guides is not None and sums.brightness is not None:
+            frame["guides"] = sums.guides.address + GUIDES["guides"] * first
+            frame["brightness"] = sums.brightness.address + GUIDES["brightness"] * first
 
     def _surroundings(self) -> list[int]:
         """Give the lights that have no place, in the renderer's order."""
@@ -145,6 +153,8 @@ class DeviceTile:
             self._trace(use_lens=False, write_planes=True, is_counted=False)
         use_lens = self._window.use_lens
         self._trace(use_lens=use_lens, write_planes=is_first and not use_lens, is_counted=True)
+        if self._sums.guides is not None:
+            self._surfaces.launch("denoise", "note_samples")
 
     def _trace(self, *, use_lens: bool, write_planes: bool, is_counted: bool) -> None:
         """Follow rays from the camera; only those that are counted bring colour."""

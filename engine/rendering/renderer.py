@@ -69,7 +69,7 @@ class ViewRequest:
     samples: int = 16  # per pixel
     seed: int = 0
     noise_threshold: float = 0.0  # pixels that hardly change any more get no more samples; 0: all get all
-    denoise: bool = False  # smooth the complete picture, save where a GPU draws it or a lens blurs it
+    denoise: bool = False  # smooth the complete picture, save where a lens blurs it
     shader: Shader = shade  # gives surfaces their colour
 
     def __post_init__(self) -> None:
@@ -171,7 +171,10 @@ def _device_rounds(
             raise RenderCancelled
         done = last
         picture.settle(done)
-        yield Picture(picture.planes(done), done, picture.settled or done >= request.samples)
+        complete = picture.settled or done >= request.samples
+        if complete:
+            picture.smooth(done, cancelled)
+        yield Picture(picture.planes(done), done, complete)
         if picture.settled:
             return
 

@@ -120,8 +120,9 @@ def small(session, folder):
     proof(session)
     size, gem = (24, 16), octahedron().to_bytes()
     found = pictures(folder, everything, gem, *size, cameras_of_every_kind(*size), samples=2)
-    for threshold in (0.0, 0.01):  # opaque, and with pixels that settle
-        options = {"samples": 1 if threshold == 0.0 else 24, "noise_threshold": threshold}
+    for threshold in (0.0, 0.01):  # opaque, and with pixels that settle, denoised
+        settles = threshold > 0.0
+        options = {"samples": 24 if settles else 1, "noise_threshold": threshold, "denoise": settles}
         found += pictures(folder, scene, gem, *size, [view(*size)], **options)
     return found
 

@@ -25,6 +25,8 @@ STRUCTS = {
     "finish_frames": layouts.FINISH_ARGUMENTS,
     "measure": layouts.NOISE_ARGUMENTS,
     "choose": layouts.NOISE_ARGUMENTS,
+    "begin_filter": layouts.DENOISE_ARGUMENTS,
+    "filter": layouts.DENOISE_ARGUMENTS,
 }
 MOST_THREADS = {"march": 256, "evaluate": 256, "neural": 256}  # launch bounds; of the others 128
 

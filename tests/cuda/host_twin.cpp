@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "certify_bounds.cuh"
+#include "denoise.cuh"
 #include "evaluate_warp.cuh"
 #include "finish.cuh"
 #include "layers.cuh"
@@ -72,6 +73,7 @@ PIXEL_KERNEL(begin_light)
 PIXEL_KERNEL(add_light)
 PIXEL_KERNEL(begin_shadow)
 PIXEL_KERNEL(pass_surface)
+PIXEL_KERNEL(note_sample)
 
 extern "C" void measure_noise(const NoiseArguments* args)
 {
@@ -81,6 +83,16 @@ extern "C" void measure_noise(const NoiseArguments* args)
 extern "C" void choose_pixels(const NoiseArguments* args)
 {
     for (int first = 0; first < args->count; first += NI_LANES) choose_warp(*args, first);
+}
+
+extern "C" void begin_filter(const DenoiseArguments* args)
+{
+    for (int pixel = 0; pixel < args->count; ++pixel) begin_denoising(*args, pixel);
+}
+
+extern "C" void filter_lights(const DenoiseArguments* args)
+{
+    for (int pixel = 0; pixel < args->count; ++pixel) filter_light(*args, pixel);
 }
 
 extern "C" void neural_normals(const NormalsArguments* args)
@@ -139,6 +151,13 @@ extern "C" void frame_constants(double* out)
     const double constants[] = {NEURAL_BIAS,      BIAS_PIXELS,       MOST_BIAS,   LIFT_BELOW,   SHADOW_END, SOLID,       LENS_DIMENSION,
                                 BRIGHT_DIMENSION, AMBIENT_DIMENSION, MOST_LAYERS, NOTHING_LEFT, DARKEST,    LEAST_COSINE};
     memcpy(out, constants, sizeof constants);
+}
+
+extern "C" void denoise_constants(double* out)
+{
+    const double constants[] = {DARKEST_OWN, OPAQUE, SHARPER, OFF_PLANE, UNLIKE, LEAST_ERROR, BEND, STEP_OFF};
+    memcpy(out, constants, sizeof constants);
+    for (int k = 0; k < 5; ++k) out[sizeof constants / sizeof *out + k] = spline(k);
 }
 
 #include "layout_table.inc"

@@ -100,6 +100,7 @@ def both(
     camera=None,
     planes=PLANES,
     noise_threshold=0.0,
+    denoise=False,
     **options,
 ):
     """Give the planes that the CPU draws of a scene and those that the kernels draw."""
@@ -114,6 +115,7 @@ def both(
         seed=3,
         region=region,
         noise_threshold=noise_threshold,
+        denoise=denoise,
     )
     expected = render_picture(prepared(builder, scene, None, monkeypatch), request)
     on_device = prepared(builder, scene, session or fake_driver.session(), monkeypatch)

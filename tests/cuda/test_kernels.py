@@ -21,6 +21,7 @@ KERNELS = {
     "evaluate_points",
     *("cast_rays", "begin_pixels", "finish_surfaces", "begin_lights", "add_lights", "neural_normals"),
     *("certify_cells", "finish_frames", "begin_shadows", "pass_surfaces", "measure_noise", "choose_pixels"),
+    *("note_samples", "begin_filter", "filter_lights"),
 }
 PTXAS = """ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'march_32' for 'sm_90'
