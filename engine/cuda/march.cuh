@@ -119,7 +119,7 @@ NI int refine_root(RayState& ray, double f, double size, bool any_hit)
 NI int take(RayState& ray, const Grid& grid, float seen, bool half, bool any_hit)
 {
     double f = seen, error = half ? grid.half_error : grid.error;
-    if (half && !(fabs(f) > 2.0 * error)) {  // also where half precision gave no number
+    if (half && !(fabs(f) > CLEAR * error)) {  // also where half precision gave no number
         ray.full = 1;
         return EVALUATE;
     }

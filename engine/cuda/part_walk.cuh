@@ -25,13 +25,14 @@ enum Outcome { EVALUATE, HIT, MISS, LEFT };
 #define MOST_REFINEMENTS 40
 #define MOST_AHEAD 127
 #define UNKNOWN 1e29
+#define CLEAR 2.0  // a value of the matrix unit is used where it is so many times its error
 
 struct RayState {
     double t, end, speed, nudge, a, b, value_a, value_b, low, high, last_t, last_value, leave, room, error_a;
     double origin[3], direction[3], inverse[3];
     float sign;
     int mode, count, certain;
-    int full;  // the last look was too coarse: look again in full precision
+    int full;  // the matrix unit's value was, or is expected to be, too coarse: look in full precision
 };
 
 NI double shortest_step(const RayState& ray) { return SHORTEST_STEP * (1.0 + ray.count / PATIENCE) / ray.speed; }
@@ -88,8 +89,11 @@ NI Linear linear_in(const RayState& ray, const PartRow* row, double error, const
     return line;
 }
 
+// Whether the matrix unit would not tell the sign of a value that is about so large.
+NI bool is_coarse(const Grid& grid, double value) { return fabs(value) <= CLEAR * grid.half_error; }
+
 // Look where the way is expected to prove free, seen from both its ends. `line` is of the field's size.
-NI int step_in_part(RayState& ray, const Linear& line, double t, double leave, double f, double error)
+NI int step_in_part(RayState& ray, const Grid& grid, const Linear& line, double t, double leave, double f, double error)
 {
     const double inward = line.spread - line.slope, outward = fmax(line.spread + line.slope, FLATTEST);
     const double slanted = fabs(line.slope) / fmax(ray.speed * line.steep, FLATTEST);
@@ -112,6 +116,7 @@ NI int step_in_part(RayState& ray, const Linear& line, double t, double leave, d
             place = fmin(begin + fmax((1.0 - CAUTION_AT_FIRST) * gap, 0.0) / (outward - line.slope), leave);
         }
         ray.t = place;
+        ray.full = is_coarse(grid, line.here + (place - t) * line.slope);
         return EVALUATE;
     }
     const double size = fmax(fabs(f) - error, 0.0), safe = size / inward;
@@ -130,11 +135,12 @@ NI int step_in_part(RayState& ray, const Linear& line, double t, double leave, d
     else
         ahead = size * (1.0 / inward + 1.0 / outward) / (1.0 - growth / outward);
     ray.t = fmin(t + fmax(fmax(ahead, safe), shortest), fmax(leave, t + shortest));
+    ray.full = is_coarse(grid, fabs(f) + growth * (ray.t - t));
     return ray.t <= ray.end ? EVALUATE : MISS;
 }
 
 // What to do in a part between t and `leave`; LEFT: go on without a look.
-NI int through_part(RayState& ray, Linear line, double t, double leave, double f, double error, bool any_hit)
+NI int through_part(RayState& ray, const Grid& grid, Linear line, double t, double leave, double f, double error, bool any_hit)
 {
     const float known = line.here > line.swing_in && line.there > line.swing_out     ? 1.0f
                         : line.here < -line.swing_in && line.there < -line.swing_out ? -1.0f
@@ -156,7 +162,7 @@ NI int through_part(RayState& ray, Linear line, double t, double leave, double f
     if (line.slope >= line.spread) return LEFT;  // away from the surface
     const bool certain = line.there < -line.swing_out;
     if (certain && any_hit) return HIT;
-    if (line.slope >= -line.spread) return step_in_part(ray, line, t, leave, f, error);
+    if (line.slope >= -line.spread) return step_in_part(ray, grid, line, t, leave, f, error);
     if (line.there > line.swing_out) return LEFT;  // the slope has one sign, and the field the same one as before
     ray.a = t;
     ray.b = ray.leave = leave;
@@ -175,6 +181,7 @@ NI int through_part(RayState& ray, Linear line, double t, double leave, double f
     } else {
         ray.t = leave;
         ray.mode = EXIT;
+        ray.full = is_coarse(grid, line.there);
     }
     return EVALUATE;
 }

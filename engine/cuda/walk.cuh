@@ -43,7 +43,7 @@ NI int through_cell(RayState& ray, const Grid& grid, int row, const int cell[3],
         if (number > 0) {
             const double end = fmin(leave, ray.end);
             const Linear line = linear_in(ray, rows + number, grid.error, place, size, t, end);
-            const int outcome = through_part(ray, line, t, end, f, error, any_hit);
+            const int outcome = through_part(ray, grid, line, t, end, f, error, any_hit);
             if (outcome != LEFT) return outcome;
             ray.a = end;
             ray.value_a = no_number();
