@@ -10,7 +10,7 @@ from engine.cuda.errors import DeviceLostError, DeviceMemoryError
 from engine.tracing import certified_cache
 from engine.tracing.certified_grid import certified_cells
 from engine.tracing.cuda import CudaTracer
-from engine.tracing.packed_grid import PART_SIDE
+from engine.tracing.packed_grid import PART_SIDE, ROW
 from tests.cuda import fake_driver
 from tests.engine.networks import octahedron
 from tests.oracles import rays_towards_origin
@@ -75,37 +75,26 @@ def test_parts_take_the_memory_of_whole_cells_and_give_it_back(tracer, device):
     assert held == sum(a.nbytes for a in (grid.ahead, grid.cell, grid.part, grid.first, grid.rows))
 
 
-def without_room_for_rows(device, monkeypatch, count):
-    """Let the rows of parts find no memory."""
-    allocate = device.allocate
-
-    def refuse(num_bytes):
-        if num_bytes == -(-32 * count // (1 << 20)) << 20:
-            raise DeviceMemoryError("the GPU's memory is full (CUDA_ERROR_OUT_OF_MEMORY)")
-        return allocate(num_bytes)
-
-    monkeypatch.setattr(device, "allocate", refuse)
-
-
 @pytest.mark.parametrize("proven", [False, True])
 def test_without_memory_for_parts_the_march_reads_whole_cells_and_says_why(
     proven, tracer, device, monkeypatch, caplog
 ):
-    other = CudaTracer(octahedron(0.7), fake_driver.session())
-    other.sharpen()
-    rows = len(other.grid.rows)
-    if proven:
-        cells = certified_cells(octahedron(0.7))
-        other.adopt(cells)
-        rows = len(other.grid.rows)
-    assert 32 * rows > 1 << 20  # of the size of nothing else that is asked for
-    without_room_for_rows(device, monkeypatch, rows)
+    upload, coarse, refused = tracer.session.array, tracer.grid, []
+
+    def refuse(data):
+        if data.ndim == 2 and data.shape[1] == ROW and not refused:  # the parts' rows come first
+            refused.append(len(data))
+            raise DeviceMemoryError("the GPU's memory is full (CUDA_ERROR_OUT_OF_MEMORY)")
+        return upload(data)
+
+    monkeypatch.setattr(tracer.session, "array", refuse)
     with caplog.at_level(logging.INFO):
-        tracer.adopt(cells) if proven else tracer.sharpen()
+        tracer.adopt(certified_cells(octahedron(0.7))) if proven else tracer.sharpen()
     assert "memory is full" in caplog.text and "the march there reads whole cells" in caplog.text
-    assert tracer.bound == ("certified" if proven else "sampled")
+    assert tracer.bound == ("certified" if proven else "sampled") and tracer.grid is not coarse
     assert tracer.grid.parts == 1 and int(tracer.device_grid.struct["parts"][0]) == 1
     hits_are_right(tracer)
+    assert refused[0] > len(tracer.grid.rows) > 0
     launched = len(device.launches)
     tracer.sharpen()  # is not tried again
     assert len(device.launches) == launched and not tracer.left_to_cpu
