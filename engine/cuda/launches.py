@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
-from ..tracing.packed_grid import PackedGrid
+from ..tracing.packed_grid import PackedGrid, whole_cells
 from . import layouts
+from .errors import DeviceMemoryError
 from .network_data import NetworkData, network_data, scratch_floats
 from .session import CudaSession, DeviceArray
+
+log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
 WARPS = 8  # of a block of `march` and `evaluate`: their launch bounds
 THREADS = 32 * WARPS
+LEAST_SPARE = 4  # times what parts of cells take must be free: pictures need memory, too
+_GRID_ARRAYS = {"ahead": "u1", "cell": "i4", "part": "u1", "first": "i4", "rows": "f4"}
 POINTS = ("evaluate", "evaluate_points")  # source and kernel of full precision
 
 
@@ -41,16 +47,37 @@ class DeviceNetwork:
 class DeviceGrid:
     """A step grid on the device."""
 
-    def __init__(self, session: CudaSession, grid: PackedGrid, certified: bool, half_error: float) -> None:
-        """Copy the arrays; `half_error` is what steps allow for a value of the matrix unit."""
+    def __init__(self, session: CudaSession, grid: PackedGrid, half_error: float) -> None:
+        """Copy the arrays of a grid `for_march`; `half_error` is what steps allow for a value of the matrix unit."""
         self.struct = np.zeros(1, layouts.GRID)
         self._memory = []
-        for name, dtype in (("ahead", "u1"), ("cell", "i4"), ("gradient", "f4"), ("value", "f4")):
+        for name, dtype in _GRID_ARRAYS.items():
             array = session.array(np.ascontiguousarray(getattr(grid, name), dtype))
             self._memory.append(array)
             self.struct[name] = array.address
         self.struct["error"], self.struct["half_error"] = grid.error, half_error
-        self.struct["resolution"], self.struct["certified"] = grid.distance.shape[0], certified
+        self.struct["resolution"], self.struct["parts"] = grid.distance.shape[0], grid.parts
+
+
+def place_grid(session: CudaSession, grid: PackedGrid, half_error: float) -> tuple[PackedGrid, DeviceGrid]:
+    """Copy a grid `for_march`; gives what was copied: whole cells, and the reason in the log, where parts find no room.
+
+    Raises:
+        DeviceMemoryError: Not even whole cells do.
+    """
+    if grid.parts == 1:
+        return grid, DeviceGrid(session, grid, half_error)
+    wanted = sum(getattr(grid, name).nbytes for name in ("part", "first", "rows"))
+    free = session.free_bytes()
+    reason = f"the parts of cells take {wanted >> 20} MiB and {free >> 20} MiB are free"
+    if wanted <= free // LEAST_SPARE:
+        try:
+            return grid, DeviceGrid(session, grid, half_error)
+        except DeviceMemoryError as error:
+            reason = str(error)
+    log.info("%s: the march there reads whole cells", reason)
+    whole = whole_cells(grid)
+    return whole, DeviceGrid(session, whole, half_error)
 
 
 @dataclass(frozen=True, slots=True)

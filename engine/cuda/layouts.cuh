@@ -33,15 +33,23 @@ struct Network {
     float time;
 };
 
+struct PartRow {  // a row of PackedGrid.rows, 32 bytes
+    float value;       // the field at the part's centre
+    float slope[3];
+    float spread[3];   // by how much the gradient differs from the slope
+    float rest;        // by how much the field differs from the linear function; UNKNOWN or more: not found
+};
+
 struct Grid {  // packed_grid.py says what the arrays mean
     Pointer<const uint8_t> ahead;  // (8, R, R, R): side of the largest empty cube, by octant; 128 more where the field is negative
-    Pointer<const int32_t> cell;      // (R, R, R)
-    Pointer<const float> gradient;    // (C, 6)
-    Pointer<const float> value;       // (C,)
-    double error;                     // of a float32 value
-    double half_error;                // of a value from the matrix unit
-    int32_t resolution;
-    int32_t certified;
+    Pointer<const int32_t> cell;    // (R, R, R)
+    Pointer<const uint8_t> part;    // (C, S^3)
+    Pointer<const int32_t> first;   // (C,)
+    Pointer<const PartRow> rows;    // (P,)
+    double error;                   // of a float32 value
+    double half_error;              // of a value from the matrix unit
+    int32_t resolution;             // R
+    int32_t parts;                  // S
 };
 
 struct Rays {  // N rays; t is in units of the direction

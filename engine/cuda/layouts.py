@@ -39,15 +39,11 @@ NETWORK = _struct(
     ("num_fragments", "i4"),
     ("time", "f4"),
 )
+PART_ROW = _struct(("value", "f4"), ("slope", "f4", (3,)), ("spread", "f4", (3,)), ("rest", "f4"))
 GRID = _struct(
-    ("ahead", POINTER),
-    ("cell", POINTER),
-    ("gradient", POINTER),
-    ("value", POINTER),
-    ("error", "f8"),
-    ("half_error", "f8"),
-    ("resolution", "i4"),
-    ("certified", "i4"),
+    *((name, POINTER) for name in ("ahead", "cell", "part", "first", "rows")),
+    *((name, "f8") for name in ("error", "half_error")),
+    *((name, "i4") for name in ("resolution", "parts")),
 )
 RAYS = _struct(
     ("origins", POINTER),
@@ -253,6 +249,7 @@ FINISH_ARGUMENTS = _struct(
 )
 STRUCTS: dict[str, np.dtype[np.void]] = {
     "Network": NETWORK,
+    "PartRow": PART_ROW,
     "Grid": GRID,
     "Rays": RAYS,
     "Instance": INSTANCE,

@@ -33,6 +33,7 @@ NI int enter(RayState& ray, const Grid& grid, double low, double high, bool any_
     if (!(low <= high)) return MISS;
     ray.end = high;
     ray.speed = length;
+    ray.nudge = NUDGE / length;
     ray.sign = 0.0f;
     ray.count = 0;
     ray.certain = 0;
@@ -71,7 +72,7 @@ NI int refine_bracket(RayState& ray, double f)
     return next_in_bracket(ray);
 }
 
-// Close in on the one crossing of a cell with a value at t; MISS: the cell has none. `size`: of cells, along the ray.
+// Close in on the one crossing of a part with a value at t; MISS: the part has none. `size`: of parts, along the ray.
 NI int refine_root(RayState& ray, double f, double size, bool any_hit)
 {
     const double t = ray.t, low = ray.low, high = ray.high;
@@ -93,7 +94,7 @@ NI int refine_root(RayState& ray, double f, double size, bool any_hit)
     double steep = 0.5 * (low + high), doubt = 0.5 * (high - low);
     if (is_finite(ray.last_value) && t != ray.last_t) {
         steep = fmin(fmax((f - ray.last_value) / (t - ray.last_t), low), high);
-        // it is that of the middle between both looks, and changes by all of its range in a cell
+        // it is that of the middle between both looks, and changes by all of its range in a part
         doubt *= fmin((fabs(t - ray.last_t) + fabs(f / steep)) / size, 1.0);
     }
     ray.last_t = t;
@@ -118,7 +119,7 @@ NI int refine_root(RayState& ray, double f, double size, bool any_hit)
 NI int take(RayState& ray, const Grid& grid, float seen, bool half, bool any_hit)
 {
     double f = seen, error = half ? grid.half_error : grid.error;
-    if (half && !(fabs(f) > 2.0 * error)) {  // also where half precision gave no number
+    if (half && !(fabs(f) > CLEAR * error)) {  // also where half precision gave no number
         ray.full = 1;
         return EVALUATE;
     }
@@ -139,7 +140,7 @@ NI int take(RayState& ray, const Grid& grid, float seen, bool half, bool any_hit
     }
     if (ray.mode == ROOT || (ray.mode == EXIT && !same)) {
         ray.mode = ROOT;
-        const int outcome = refine_root(ray, f, 2.0 / (grid.resolution * ray.speed), any_hit);
+        const int outcome = refine_root(ray, f, 2.0 / (grid.parts * grid.resolution * ray.speed), any_hit);
         if (outcome != MISS) return outcome;
         t = ray.leave;
         f = no_number();
@@ -159,10 +160,10 @@ NI int take(RayState& ray, const Grid& grid, float seen, bool half, bool any_hit
             return next_in_bracket(ray);
         }
     }
-    if (ray.mode != STEP) {  // a cell is left
+    if (ray.mode != STEP) {  // a part is left
         ray.a = t;
         ray.value_a = no_number();
-        t += NUDGE / ray.speed;
+        t += ray.nudge;
         f = no_number();
     }
     return walk(ray, grid, t, f, error, any_hit);

@@ -48,6 +48,17 @@ NI bool is_finite(double x) { return x - x == 0.0; }
 NI bool is_finite_f(float x) { return x - x == 0.0f; }
 NI double no_number() { return NI_INFINITY - NI_INFINITY; }
 
+// A number that no kernel writes while this one runs: such reads have a cache of their own.
+template <class T>
+NI T read_only(const T* place)
+{
+#ifdef __CUDA_ARCH__
+    return __ldg(place);
+#else
+    return *place;
+#endif
+}
+
 // One bit per lane, set where `wanted` is; the same on all lanes.
 NI uint32_t vote(const PerLane<int>& wanted)
 {

@@ -1,38 +1,10 @@
 // A ray's way through the cells of a step grid, from one look at the field to the next.
 //
-// The mathematics and every decision are those of engine/tracing/cell_walk.py and part_walk.py, which explain them, with every
-// cell as its one part; here a look may also come from the matrix unit, whose error is larger, so each value is kept with the
-// error that it may have.
-// Reference: engine/tracing/cell_walk.py, part_walk.py. Test: tests/cuda/test_march.py.
+// The mathematics and every decision are those of engine/tracing/cell_walk.py, which explains them.
+// Reference: engine/tracing/cell_walk.py. Test: tests/cuda/test_march.py.
 #pragma once
 
-#include "layouts.cuh"
-#include "portable.cuh"
-
-enum Mode { FIRST, STEP, EXIT, ROOT, BRACKET };
-enum Outcome { EVALUATE, HIT, MISS, LEAVE_CELL };
-
-#define TOLERANCE 1e-6
-#define NUDGE 1e-7
-#define SHORTEST_STEP 2e-5
-#define PATIENCE 50.0
-#define NARROW 5e-5
-#define NEARLY_STRAIGHT 2e-4
-#define MOST_SLANTED 0.25
-#define FLATTEST 1e-30
-#define ALMOST 0.8
-#define CAUTION_AT_FIRST 0.2
-#define CAUTION 0.05
-#define MOST_REFINEMENTS 40
-#define MOST_AHEAD 127
-
-struct RayState {
-    double t, end, speed, a, b, value_a, value_b, low, high, last_t, last_value, leave, room, error_a;
-    double origin[3], direction[3], inverse[3];
-    float sign;
-    int mode, count, certain;
-    int full;  // the last look was too coarse: look again in full precision
-};
+#include "part_walk.cuh"
 
 NI int cell_of(double x, int resolution)
 {
@@ -42,150 +14,54 @@ NI int cell_of(double x, int resolution)
 
 NI int octant_of(const double d[3]) { return (d[0] < 0.0 ? 4 : 0) + (d[1] < 0.0 ? 2 : 0) + (d[2] < 0.0 ? 1 : 0); }
 
-// Ray parameter at which the ray leaves `count` cells a side that begin with a cell.
-NI double leave_cube(const RayState& ray, double t, const int cell[3], int count, double size)
+// Ray parameter at the far border, along one axis, of `count` cells that begin with cell `first`.
+NI double far_side(const RayState& ray, int axis, int first, int count, double size)
 {
-    double nearest = NI_INFINITY;
+    if (ray.direction[axis] == 0.0) return NI_INFINITY;
+    const int border = ray.direction[axis] > 0.0 ? first + count : first + 1 - count;
+    return (size * border - 1.0 - ray.origin[axis]) * ray.inverse[axis];
+}
+
+// Go through the parts of a cell from t on; LEFT: its end, now t, is reached without a look.
+NI int through_cell(RayState& ray, const Grid& grid, int row, const int cell[3], double& t, double f, double error, bool any_hit)
+{
+    const int parts = grid.parts, last = parts - 1, fine = parts * grid.resolution;  // S is a power of two
+    const double size = 2.0 / fine;
+    const uint8_t* numbers = grid.part.get() + (int64_t)row * parts * parts * parts;
+    const PartRow* rows = grid.rows.get() + read_only(grid.first.get() + row) - 1;
+    int place[3];  // of the part, among those of the whole domain
+    double over[3];
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-        if (ray.direction[axis] == 0.0) continue;
-        const int border = ray.direction[axis] > 0.0 ? cell[axis] + count : cell[axis] + 1 - count;
-        nearest = fmin(nearest, (size * border - 1.0 - ray.origin[axis]) * ray.inverse[axis]);
+        const int within = cell_of(ray.origin[axis] + t * ray.direction[axis], fine) - parts * cell[axis];
+        place[axis] = parts * cell[axis] + (within < 0 ? 0 : within > last ? last : within);
+        over[axis] = far_side(ray, axis, place[axis], 1, size);
     }
-    return fmax(nearest, t);
-}
-
-NI double shortest_step(const RayState& ray) { return SHORTEST_STEP * (1.0 + ray.count / PATIENCE) / ray.speed; }
-
-// The ray came by a crossing at a border, or by one that the grid denies: at t the sign is another.
-NI int crossed_before(RayState& ray, double t, bool any_hit)
-{
-    ray.b = t;
-    ray.value_a = ray.value_b = no_number();
-    ray.t = 0.5 * (ray.a + t);
-    ray.mode = BRACKET;
-    ray.count = 0;
-    return any_hit ? HIT : EVALUATE;
-}
-
-// A linear function in a cell along the ray, and how far the field and its slope may be from it.
-struct Linear {
-    double here, there, slope, spread, swing_in, swing_out, steep;
-};
-
-NI Linear linear_in(const RayState& ray, const Grid& grid, int row, const int cell[3], double size, double t, double leave)
-{
-    const float* gradient = grid.gradient.get() + 6 * (int64_t)row;
-    Linear line = {grid.value.get()[row], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        const double centre = size * (cell[axis] + 0.5) - 1.0, toward = ray.direction[axis];
-        const double offset = ray.origin[axis] + t * toward - centre;
-        const double low = gradient[axis], high = gradient[axis + 3];
-        const double middle = 0.5 * (low + high), other = 0.5 * (high - low);
-        line.here += middle * offset;
-        line.slope += middle * toward;
-        line.spread += other * fabs(toward);
-        line.swing_in += other * fabs(offset);
-        line.swing_out += other * fabs(offset + (leave - t) * toward);
-        line.steep += middle * middle;
-    }
-    line.steep = sqrt(line.steep);
-    line.there = line.here + (leave - t) * line.slope;
-    line.swing_in += 2.0 * grid.error;  // twice: the value at the centre is off by as much as one at the place
-    line.swing_out += 2.0 * grid.error;
-    return line;
-}
-
-// Look where the way is expected to prove free, seen from both its ends. `line` is of the field's size.
-NI int step_in_cell(RayState& ray, const Linear& line, double t, double leave, double f, double error)
-{
-    const double inward = line.spread - line.slope, outward = fmax(line.spread + line.slope, FLATTEST);
-    const double slanted = fabs(line.slope) / fmax(ray.speed * line.steep, FLATTEST);
-    ray.room = NARROW / (ray.speed * fmin(fmax(slanted, MOST_SLANTED), 1.0));
-    ray.mode = STEP;
-    ray.last_value = no_number();
-    ray.low = inward;
-    ray.high = outward;
-    ray.leave = leave;
-    ray.last_t = t;
-    if (!is_finite(f)) {
-        double begin = t;
-        const double low_in = line.here - line.swing_in, low_out = line.there - line.swing_out;
-        if (low_in > 0.0) begin = t + (leave - t) * low_in / (low_in - low_out);
-        ray.a = begin;
-        ray.value_a = no_number();
-        double place = begin + (leave - begin) * inward / (inward + outward);
-        if (line.here + (place - t) * line.slope <= (place - begin) * outward) {
-            const double gap = line.here + (begin - t) * line.slope;
-            place = fmin(begin + fmax((1.0 - CAUTION_AT_FIRST) * gap, 0.0) / (outward - line.slope), leave);
+    while (true) {
+        const double leave = fmax(fmin(over[0], fmin(over[1], over[2])), t);
+        const int number = read_only(numbers + (((place[0] & last) * parts + (place[1] & last)) * parts + (place[2] & last)));
+        if (number > 0) {
+            const double end = fmin(leave, ray.end);
+            const Linear line = linear_in(ray, rows + number, grid.error, place, size, t, end);
+            const int outcome = through_part(ray, grid, line, t, end, f, error, any_hit);
+            if (outcome != LEFT) return outcome;
+            ray.a = end;
+            ray.value_a = no_number();
         }
-        ray.t = place;
-        return EVALUATE;
+        if (leave > t + ray.nudge) f = no_number();  // else t is this part's end already, as rounded
+        t = leave;
+        const int across = over[0] <= leave ? 0 : over[1] <= leave ? 1 : 2;
+        int moved = 0;
+#pragma unroll
+        for (int axis = 0; axis < 3; ++axis) {
+            if (axis != across) continue;
+            const int before = place[axis];
+            place[axis] += ray.direction[axis] > 0.0 ? 1 : -1;
+            over[axis] = far_side(ray, axis, place[axis], 1, size);
+            moved = before ^ place[axis];
+        }
+        if ((moved & ~last) != 0 || t > ray.end) return LEFT;  // in another cell
     }
-    const double size = fmax(fabs(f) - error, 0.0), safe = size / inward;
-    if (t + safe >= leave) return LEAVE_CELL;
-    double growth = line.slope;
-    if (is_finite(ray.value_a) && t > ray.a) growth = (fabs(f) - fabs(ray.value_a)) / (t - ray.a);
-    growth = fmin(fmax(growth - CAUTION * (inward + outward), -inward), 0.9 * outward);
-    ray.a = t;
-    ray.value_a = f;
-    ray.error_a = error;
-    ray.count += 1;
-    const double shortest = shortest_step(ray);
-    double ahead;
-    if (growth < 0.0 && fabs(f) <= -growth * (safe + ALMOST * ray.room))
-        ahead = safe + ray.room;  // beyond the crossing, but not far
-    else
-        ahead = size * (1.0 / inward + 1.0 / outward) / (1.0 - growth / outward);
-    ray.t = fmin(t + fmax(fmax(ahead, safe), shortest), fmax(leave, t + shortest));
-    return ray.t <= ray.end ? EVALUATE : MISS;
-}
-
-// What to do in a cell that the surface may reach, between t and `leave`.
-NI int through_cell(RayState& ray, Linear line, double t, double leave, double f, double error, bool any_hit)
-{
-    const float known = line.here > line.swing_in && line.there > line.swing_out     ? 1.0f
-                        : line.here < -line.swing_in && line.there < -line.swing_out ? -1.0f
-                                                                                     : 0.0f;
-    if (known != 0.0f) {
-        if (ray.sign == 0.0f) ray.sign = known;
-        return ray.sign == known ? LEAVE_CELL : crossed_before(ray, t, any_hit);
-    }
-    if (ray.sign == 0.0f) {
-        ray.t = t;
-        ray.mode = FIRST;
-        return EVALUATE;
-    }
-    const double low = line.slope - line.spread, high = line.slope + line.spread;
-    const double here = is_finite(f) ? f : line.here, slope = line.slope;
-    line.here *= ray.sign;  // from here on of the field's size
-    line.there *= ray.sign;
-    line.slope *= ray.sign;
-    if (line.slope >= line.spread) return LEAVE_CELL;  // away from the surface
-    const bool certain = line.there < -line.swing_out;
-    if (certain && any_hit) return HIT;
-    if (line.slope >= -line.spread) return step_in_cell(ray, line, t, leave, f, error);
-    if (line.there > line.swing_out) return LEAVE_CELL;  // the slope has one sign, and the field the same one as before
-    ray.a = t;
-    ray.b = ray.leave = leave;
-    ray.certain = certain;
-    ray.low = low;
-    ray.high = high;
-    ray.last_value = no_number();
-    ray.count = 0;
-    const double place = t - here / slope;
-    if (place < leave) {
-        ray.t = fmax(place, t);
-        ray.mode = ROOT;
-    } else if (certain) {
-        ray.t = t + 0.9 * (leave - t);
-        ray.mode = ROOT;
-    } else {
-        ray.t = leave;
-        ray.mode = EXIT;
-    }
-    return EVALUATE;
 }
 
 // Go on from t, where the field is f within `error` (no number: not known), until the field must be looked at.
@@ -193,14 +69,14 @@ NI_CALL int walk(RayState& ray, const Grid& grid, double t, double f, double err
 {
     const int resolution = grid.resolution;
     const int64_t octant = octant_of(ray.direction);
-    const double size = 2.0 / resolution, nudge = NUDGE / ray.speed;
+    const double size = 2.0 / resolution;
     while (t <= ray.end) {
         int cell[3];
 #pragma unroll
         for (int axis = 0; axis < 3; ++axis)
             cell[axis] = cell_of(ray.origin[axis] + t * ray.direction[axis], resolution);
         const int64_t index = ((int64_t)cell[0] * resolution + cell[1]) * resolution + cell[2];
-        const int ahead = grid.ahead.get()[octant * resolution * resolution * resolution + index];
+        const int ahead = read_only(grid.ahead.get() + octant * resolution * resolution * resolution + index);
         const int reach = ahead & MOST_AHEAD;
         if (reach > 0) {
             const float sign = ahead > MOST_AHEAD ? -1.0f : 1.0f;
@@ -208,45 +84,18 @@ NI_CALL int walk(RayState& ray, const Grid& grid, double t, double f, double err
                 ray.sign = sign;
             else if (ray.sign != sign)
                 return crossed_before(ray, t, any_hit);
-            t = leave_cube(ray, t, cell, reach, size);
+            double leave = NI_INFINITY;
+#pragma unroll
+            for (int axis = 0; axis < 3; ++axis) leave = fmin(leave, far_side(ray, axis, cell[axis], reach, size));
+            t = fmax(leave, t);
             ray.a = t;
+            ray.value_a = no_number();
         } else {
-            const double border = leave_cube(ray, t, cell, 1, size), leave = fmin(border, ray.end);
-            const Linear line = linear_in(ray, grid, grid.cell.get()[index], cell, size, t, leave);
-            const int outcome = through_cell(ray, line, t, leave, f, error, any_hit);
-            if (outcome != LEAVE_CELL) return outcome;
-            ray.a = leave;
-            t = border;
+            const int outcome = through_cell(ray, grid, read_only(grid.cell.get() + index), cell, t, f, error, any_hit);
+            if (outcome != LEFT) return outcome;
         }
-        ray.value_a = no_number();
-        t += nudge;
+        t += ray.nudge;
         f = no_number();
     }
     return MISS;
-}
-
-// How far the way from a is free for what is seen there.
-NI double free_from_a(const RayState& ray)
-{
-    return is_finite(ray.value_a) ? fmax(fabs(ray.value_a) - ray.error_a, 0.0) / ray.low : 0.0;
-}
-
-// Whether the way from a to t, where the field is f, has no crossing but the one that the signs show.
-NI bool way_is_free(const RayState& ray, double f, double error, bool same)
-{
-    const double ahead = free_from_a(ray), way = ray.t - ray.a;
-    if (way <= fmax(ahead, 1.01 * shortest_step(ray))) return true;
-    const double size = fmax(fabs(f) - error, 0.0);
-    if (same) return way <= ahead + size / ray.high;
-    return way - ahead - size / ray.low <= 1.001 * ray.room;
-}
-
-// Look at the end of the part of the way to t that is free for sure; at a itself where nothing is known there.
-NI void step_back(RayState& ray)
-{
-    if (!is_finite(ray.value_a)) {
-        ray.t = ray.a;
-        return;
-    }
-    ray.t = fmin(ray.a + fmax(free_from_a(ray), shortest_step(ray)), ray.end);
 }

@@ -15,10 +15,8 @@ import numpy.typing as npt
 from ..protocol.weights import NeuralWeights
 from .march_kernel import march
 from .network_kernel import evaluate_points, pack_network
-from .packed_grid import for_march
 from .parallel import over_slices
-from .sampled_parts import with_sampled_parts
-from .step_grid import RESOLUTION
+from .step_grid import RESOLUTION, Evaluate
 from .stepped import SteppedTracer
 
 log = logging.getLogger(__name__)
@@ -51,21 +49,8 @@ class CpuTracer(SteppedTracer):
             self.adopt(certified_cells(self._weights))
         return self.bound == "certified"
 
-    def sharpen(self, alone: bool = False) -> None:
-        """Look into the parts of a sampled grid's cells, a second's work: from then on rays take half the time.
-
-        Args:
-            alone: By this thread only, so that others go on drawing.
-        """
-        steps = self._steps
-        if steps[0] != "sampled" or steps[1].part.shape[1] > 1:
-            return
-        value = self._value if alone else self.value_parallel
-        grid = with_sampled_parts(steps[1], value, self._gradient if alone else self.gradient_parallel)
-        ready = for_march(grid, value)
-        with self._replacing:
-            if self._steps is steps:  # else there is something better
-                self._steps = ("sampled", ready)
+    def _evaluators(self, alone: bool) -> tuple[Evaluate, Evaluate]:
+        return (self._value, self._gradient) if alone else super()._evaluators(alone)
 
     def value(self, points: FloatArray) -> FloatArray:
         """Signed distance (N,) float32 at points (N, 3), anywhere."""

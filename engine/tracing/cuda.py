@@ -23,7 +23,7 @@ from ..cuda.half_error import allowance
 from ..cuda.session import CudaSession
 from ..network.field import Field
 from ..protocol.weights import NeuralWeights
-from .packed_grid import PackedGrid, with_ahead, with_values
+from .packed_grid import PackedGrid
 from .step_grid import RESOLUTION
 from .stepped import SteppedTracer
 
@@ -59,6 +59,7 @@ class CudaTracer(SteppedTracer):
         super().__init__(weights)
         self._time, self._session, self._use_half = time, session, use_half
         self._cpu: CpuTracer | None = None
+        self._is_sharpened = False
         self._cpu_lock = threading.Lock()
         with session.lock:
             self._network = launches.DeviceNetwork(session, weights, time)
@@ -67,12 +68,22 @@ class CudaTracer(SteppedTracer):
             "step grid (%s) on %s in %.2f s", self.bound, session.device.info.name, perf_counter() - start
         )
 
-    def _use(self, bound: str, grid: PackedGrid) -> None:
-        grid = with_ahead(with_values(grid, self.value_parallel), self.value_parallel)
-        half_error = allowance(self._weights, grid, self._time) if self._use_half else 0.0
+    def _take(self, bound: str, ready: PackedGrid, instead_of: tuple[str, PackedGrid] | None = None) -> None:
+        half_error = allowance(self._weights, ready, self._time) if self._use_half else 0.0
         with self._session.lock:
-            self._on_device = launches.DeviceGrid(self._session, grid, bound == "certified", half_error)
-        self._steps = (bound, grid)
+            if instead_of is None or self._steps is instead_of:
+                placed, self._on_device = launches.place_grid(self._session, ready, half_error)
+                self._steps = (bound, placed)
+
+    def sharpen(self, alone: bool = False) -> None:
+        """Look into the parts of a sampled grid's cells, once: where the GPU has no room for them it has none later."""
+        if self._is_sharpened or self._session.lost:
+            return
+        self._is_sharpened = True
+        try:
+            super().sharpen(alone)
+        except (DeviceMemoryError, DeviceLostError) as error:
+            log.warning("%s: this shape keeps its coarse grid there", error)
 
     @property
     def session(self) -> CudaSession:

@@ -40,7 +40,7 @@ class PackedGrid(NamedTuple):
     value: np.ndarray = np.zeros(
         0, np.float32
     )  # (C,): the field at the cells' centres, as the kernels see it
-    # what the march on the CPU reads, of S^3 parts of each cell, S being 1 or PART_SIDE; x first
+    # what the march reads, of S^3 parts of each cell, S being 1 or PART_SIDE; x first
     part: np.ndarray = np.zeros(
         (0, 1), np.uint8
     )  # (C, S^3): 0: free of the surface; else one more than its number among the cell's
@@ -49,6 +49,11 @@ class PackedGrid(NamedTuple):
     # 1e-6 around it; by how much the field differs from the linear function that both give
     rows: np.ndarray = np.zeros((0, ROW), np.float32)
     ahead: np.ndarray = np.zeros((8, 0, 0, 0), np.uint8)  # `empty_cubes`, with the field's sign there
+
+    @property
+    def parts(self) -> int:
+        """Parts of a cell, a side: 1 or PART_SIDE."""
+        return 1 if self.part.shape[1] == 1 else PART_SIDE
 
 
 def whole_cells(grid: PackedGrid) -> PackedGrid:
@@ -120,7 +125,7 @@ def with_ahead(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> P
 def for_march(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> PackedGrid:
     """Give a grid `with_values` as the CPU's march reads it: with parts, their values, and the way ahead."""
     grid = with_ahead(grid, value)
-    if grid.part.shape[1] == 1:
+    if grid.parts == 1:
         return whole_cells(grid)
     where = np.nonzero(grid.cell >= 0)
     cells = np.empty((len(grid.gradient), 3), np.int64)

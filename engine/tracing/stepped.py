@@ -15,7 +15,8 @@ from .certified_cache import load_cells, save_cells
 from .certified_cells import CertifiedCells, can_certify
 from .certified_probe import FLATTEST, LOOSEST, MOST_LOOSE
 from .packed_grid import PackedGrid, for_march, with_values
-from .step_grid import sampled_step_grid
+from .sampled_parts import with_sampled_parts
+from .step_grid import Evaluate, sampled_step_grid
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,32 @@ class SteppedTracer(ABC):
             )
 
     def _use(self, bound: str, grid: PackedGrid) -> None:
-        ready = for_march(with_values(grid, self.value_parallel), self.value_parallel)
+        self._take(bound, for_march(with_values(grid, self.value_parallel), self.value_parallel))
+
+    def _take(self, bound: str, ready: PackedGrid, instead_of: tuple[str, PackedGrid] | None = None) -> None:
+        """March through a grid `for_march` from now on, unless only instead of one that is no longer in use."""
         with self._replacing:
-            self._steps = (bound, ready)  # one reference, so a march sees one grid or the other
+            if instead_of is None or self._steps is instead_of:
+                self._steps = (bound, ready)  # one reference, so a march sees one grid or the other
+
+    def sharpen(self, alone: bool = False) -> None:
+        """Look into the parts of a sampled grid's cells, a second's work: from then on rays take half the time.
+
+        Args:
+            alone: By this thread only, so that others go on drawing.
+        """
+        steps = self._steps
+        bound, grid = steps
+        if bound != "sampled" or grid.parts > 1:
+            return
+        value, gradient = self._evaluators(alone)
+        finer = with_sampled_parts(grid, value, gradient)
+        if finer is not grid:
+            self._take("sampled", for_march(finer, value), instead_of=steps)
+
+    def _evaluators(self, alone: bool) -> tuple[Evaluate, Evaluate]:
+        """Give what evaluates the network and its gradient; `alone`: by this thread only, where there is a choice."""
+        return self.value_parallel, self.gradient_parallel
 
     @property
     def steps(self) -> tuple[str, PackedGrid]:

@@ -121,6 +121,7 @@ def marches(session, scale):
     result = {}
     for name, weights in shapes().items():
         tracer = CudaTracer(weights, session)
+        tracer.sharpen()  # as a view and a render do
         for size, (width, height) in scale.pictures.items():
             x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
             camera_rays = PixelCamera(view(width, height), width, height).rays(x.ravel(), y.ravel())

@@ -142,7 +142,7 @@ extern "C" void march_constants(double* out)
 {
     const double constants[] = {TOLERANCE,    NUDGE,    SHORTEST_STEP, PATIENCE,         NARROW,  NEARLY_STRAIGHT,
                                 MOST_SLANTED, FLATTEST, ALMOST,        CAUTION_AT_FIRST, CAUTION, MOST_REFINEMENTS,
-                                MOST_AHEAD};
+                                MOST_AHEAD,   UNKNOWN};
     memcpy(out, constants, sizeof constants);
 }
 

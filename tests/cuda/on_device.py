@@ -18,7 +18,7 @@ def march(weights, grid, origins, directions, t_min, t_max, any_hit=False, half_
     """Give t (N,) of rays in unit space, and how many values were taken in full and half precision, and of how many rays."""
     session, half = fake_driver.session(), half_error is not None
     network = launches.DeviceNetwork(session, weights)
-    on_device = launches.DeviceGrid(session, grid, False, half_error if half else 0.0)
+    on_device = launches.DeviceGrid(session, grid, half_error if half else 0.0)
     rays = launches.upload_rays(session, origins, directions, t_min, t_max)
     t_hit, counts = session.empty(8 * rays.count), session.zeros(24)
     launches.march(session, network, on_device, rays, t_hit, any_hit, half, counts=counts)

@@ -27,6 +27,7 @@ from engine.tracing.certified_work import PARTS, SLACK, UNIT
 from engine.tracing.certifier import Certifier
 from engine.tracing.cuda import CudaTracer
 from engine.tracing.kernel_math import CODES
+from engine.tracing.packed_grid import UNKNOWN
 from tests.cuda import fake_driver, host_twin
 from tests.engine.networks import octahedron, random_network
 from tests.engine.test_certified import ACTIVATIONS, before_output
@@ -194,6 +195,54 @@ def test_certified_grid_is_the_cpu_backends_but_for_a_few_cells():
         reachable, sign = gpu.reachable.swapaxes(0, k), inside.swapaxes(0, k)
         turn = sign[1:] != sign[:-1]
         assert turn.sum() > 100 and (reachable[1:] | reachable[:-1])[turn].all()
+    parts_agree(cpu, gpu)
+    parts_hold(weights, gpu)
+
+
+def parts_of(cells, common):
+    """Give which parts (N, 64) of some cells are open, and what is known of these (N, 64, 10)."""
+    row = (np.cumsum(cells.reachable) - 1)[common]
+    number = np.cumsum(cells.open_parts).reshape(cells.open_parts.shape) - 1
+    known = np.concatenate([cells.part_gradient, cells.part_linear], axis=1)
+    return cells.open_parts[row], known[np.maximum(number[row], 0)]
+
+
+def parts_agree(cpu, gpu):
+    common = np.flatnonzero((cpu.reachable & gpu.reachable).ravel())
+    (open1, known1), (open2, known2) = parts_of(cpu, common), parts_of(gpu, common)
+    assert 0.05 < open1.mean() < 0.95
+    assert (open1 != open2).sum() <= 1e-3 * open1.sum()
+    one, two = known1[open1 & open2], known2[open1 & open2]
+    # half precision has steps of a thousandth; what a hair decided, whether a piece is halved again, differs by more
+    near = np.abs(one - two) <= 2e-3 * np.abs(one[:, :6]).max(axis=1, keepdims=True)
+    assert near.all(axis=1).mean() > 0.99
+
+
+def parts_hold(weights, cells):
+    """Gradients and values at places in open parts are within the bounds, and places on the surface are in open parts."""
+    side, field = 4 * len(cells.reachable), Field(weights)
+    cell, bit = np.nonzero(cells.open_parts)
+    inside = np.stack(np.unravel_index(bit, (4, 4, 4)), axis=1)
+    parts = 4 * np.argwhere(cells.reachable)[cell] + inside
+    chosen = np.random.default_rng(7).choice(len(parts), 3000, replace=False)
+    centres = (2.0 * parts[chosen] + 1.0) / side - 1.0
+    offsets = np.random.default_rng(8).uniform(-1.0, 1.0, centres.shape) / side
+    slopes, values = field.gradient(centres + offsets), field.value(centres + offsets)
+    bounds, linear = cells.part_gradient[chosen], cells.part_linear[chosen].astype(np.float64)
+    assert (slopes >= bounds[:, :3]).all() and (slopes <= bounds[:, 3:]).all()
+    rest = np.abs(values - field.value(centres) - (linear[:, :3] * offsets).sum(axis=1))
+    known = linear[:, 3] < UNKNOWN
+    assert known.mean() > 0.9 and (rest <= linear[:, 3] + 1e-9).all()
+    is_open = np.zeros((side,) * 3, bool)
+    is_open[tuple(parts.T)] = True
+    ends = np.random.default_rng(9).uniform(-1.0, 1.0, (2, 20_000, 3))
+    ends = ends[:, (field.value(ends[0]) < 0.0) != (field.value(ends[1]) < 0.0)]
+    for _ in range(50):
+        middle = 0.5 * (ends[0] + ends[1])
+        same = (field.value(middle) < 0.0) == (field.value(ends[0]) < 0.0)
+        ends = np.where(same[:, None], [middle, ends[1]], [ends[0], middle])
+    assert ends.shape[1] > 1000
+    assert is_open[tuple((0.5 * (ends[0] + 1.0) * side).astype(int).T)].all()
 
 
 def test_tracer_certifies_on_its_gpu_and_keeps_the_cells(monkeypatch):
@@ -210,6 +259,7 @@ def test_tracer_certifies_on_its_gpu_and_keeps_the_cells(monkeypatch):
     assert names.count("certify_cells") >= 8  # of 262,144 cells first, CELLS_AT_ONCE in a launch
     kept = certified_cache.load_cells(weights)
     assert np.array_equal(kept.reachable, tracer.grid.cell >= 0)
+    assert kept.open_parts is not None and tracer.grid.parts == 4  # and the march reads them
     tracer.session.pool().trim()
     assert len(device.memory) == held  # one grid for another; scratch, places and bounds are given back
     rays = (*rays_towards_origin(500), np.zeros(500), np.full(500, 1e9))

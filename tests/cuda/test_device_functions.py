@@ -8,7 +8,7 @@ from engine.cuda.half_error import ACTIVATION_ERROR
 from engine.cuda.network_data import ACTIVATION_CODES
 from engine.network.activations import SLOPES, VALUES
 from engine.network.field import Field
-from engine.tracing import empty_cubes, march_kernel, part_walk, ray_state
+from engine.tracing import empty_cubes, march_kernel, packed_grid, part_walk, ray_state
 from engine.tracing.kernel_math import CODES
 from tests.cuda import host_twin, on_device
 from tests.engine.networks import octahedron, random_network
@@ -54,12 +54,17 @@ def test_every_struct_is_laid_out_as_python_believes():
 
 
 def test_constants_of_the_march_are_those_of_the_cpu_backend():
-    seen = np.zeros(13)
+    seen = np.zeros(14)
     host_twin.library().march_constants(seen.ctypes.data_as(host_twin.ctypes.c_void_p))
     expected = [ray_state.TOLERANCE, ray_state.NUDGE, part_walk.SHORTEST_STEP, part_walk.PATIENCE]
     expected += [part_walk.NARROW, march_kernel.NEARLY_STRAIGHT, part_walk.MOST_SLANTED, part_walk.FLATTEST]
     expected += [part_walk.ALMOST, part_walk.CAUTION_AT_FIRST, part_walk.CAUTION]
-    assert list(seen) == [*expected, march_kernel.MOST_REFINEMENTS, empty_cubes.MOST_AHEAD]
+    assert list(seen) == [
+        *expected,
+        march_kernel.MOST_REFINEMENTS,
+        empty_cubes.MOST_AHEAD,
+        packed_grid.UNKNOWN,
+    ]
 
 
 def test_activation_codes_are_those_of_the_cpu_backend():
