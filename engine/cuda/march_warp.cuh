@@ -2,9 +2,9 @@
 //
 // A lane holds one ray on its way, first through the boxes of instances, then through the cells of a network's grid. In
 // each turn lanes get the value that they wait for, and go on until they need the next; a lane whose ray is done takes
-// the next ray from the queue at once, so finished rays hold no place. There are two kinds of turns: full precision, which
-// every lane can use and which costs the same for one as for all, and the matrix unit's, cheaper, for lanes on their way. That
-// comes next where most lanes can use it; meanwhile those that need full precision gather.
+// the next ray from the queue at once, so finished rays hold no place. There are two kinds of turns: the matrix unit's,
+// cheaper, for lanes on their way, and full precision for lanes that close in on a crossing. Which one a look is depends on
+// its ray alone, so that a picture does not depend on its tiles; the kind that more lanes wait for comes next.
 // Reference: engine/tracing/march_kernel.py, engine/rendering/neural_geometry.py. Test: tests/cuda/test_march.py.
 #pragma once
 
@@ -147,10 +147,10 @@ NI void march_warp(const MarchArguments& args, const WarpMemory& memory)
         const uint32_t wait_full = vote(full), wait_half = vote(half);
         if ((wait_full | wait_half) == 0) break;
         if (count_bits(wait_full) >= count_bits(wait_half)) {
-            num_full += count_bits(wait_full | wait_half);
+            num_full += count_bits(wait_full);
             NI_EACH_LANE(lane)
             {
-                if (!lanes[lane].busy) continue;
+                if (!full[lane]) continue;
                 float point[3], value;
                 for (int axis = 0; axis < 3; ++axis) point[axis] = place_to_look(lanes[lane].state, axis);
                 evaluate_network<1>(args.network, memory.weights, point, memory.scratch + lane, NI_LANES, &value);
