@@ -185,7 +185,7 @@ def _local_direction(bsdf: Bsdf, n: int, across: Any, along: Any, glossy: bool, 
 def _sample(bsdf: Bsdf, choice: Any, square: Any, light: Any, weight: Any) -> None:
     for n in range(len(choice)):
         x, y, z = bsdf.normal[n, 0], bsdf.normal[n, 1], bsdf.normal[n, 2]
-        sign = ONE if z >= ZERO else -ONE  # the frame of [Duff 2017]
+        sign = np.copysign(ONE, z)  # the frame of [Duff 2017]
         a = -ONE / (sign + z)
         b = x * y * a
         across = (ONE + sign * x * x * a, sign * b, -sign * x)
