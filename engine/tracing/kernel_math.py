@@ -46,9 +46,8 @@ def _use_wide_vectors(typing_context: Any) -> tuple[Any, Callable[..., Any]]:
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        set.add(
-            builder.function.attributes, WIDE
-        )  # llvmlite's own `add` knows attributes without values only
+        attributes = builder.function.attributes
+        set.add(attributes, WIDE)  # llvmlite's own `add` knows attributes without values only
         return context.get_dummy_value()
 
     return types.void(), generate
