@@ -14,7 +14,7 @@ def fake_engine(folder, **plan):
 
 
 def engine_with_fake_gpu(folder, lost_at):
-    """Give the variables under which Blender finds the engine with a GPU, which is lost at a launch; see `gpu_engine.py`."""
+    """Give the variables under which Blender finds the engine with a GPU, lost as it begins a sample (from 1); see `gpu_engine.py`."""
     program = _program(folder, "tests/blender/gpu_engine.py")
     return {"NEURAL_IMPLICIT_PYTHON": program, "FAKE_GPU_LOST_AT": str(lost_at)}
 
