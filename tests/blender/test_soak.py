@@ -3,6 +3,7 @@
     NEURAL_IMPLICIT_SOAK_ROUNDS=400 NEURAL_IMPLICIT_SOAK_SECONDS=7200 python -m pytest tests/blender/test_soak.py
 
 makes it a long one, of six kills of the engine a round, and `python -m tests.benchmarks._soak_plot` draws its `soak.csv`.
+With NEURAL_IMPLICIT_TIMES=1 the times that our code holds the main thread are printed (`pytest -s`); no test asserts a speed.
 """
 
 import dataclasses
@@ -11,6 +12,8 @@ import time
 import uuid
 from concurrent import futures
 from pathlib import Path
+
+import numpy as np
 
 from tests.blender.fake import fake_engine
 from tests.blender.spot import neural_spot
@@ -44,6 +47,7 @@ def test_a_day_in_a_window_breaks_nothing(patient_blender):
         **neural_spot(patient_blender.folder),
         **{"seed": 7, "marker": marker, "rounds": rounds, "seconds": seconds},
         **{"toggles": 20, "files": 20 if long else 5, "kills": 6 if long else 1},
+        "times": bool(os.environ.get("NEURAL_IMPLICIT_TIMES")),
         **{"objects": 6, "rest_s": 8.0 if long else 0.0},  # a person thinks now and then
         **{
             "wait_s": 5 * WAIT_S if long else WAIT_S
@@ -55,6 +59,7 @@ def test_a_day_in_a_window_breaks_nothing(patient_blender):
         "soak.py", arguments, window=True, timeout_s=timeout_s, variables={name: value}
     ).check()
     facts = outcome.result
+    print(f"\n{patient_blender.name}\n" + "\n".join(table(facts["times"])))
     assert facts["faults"] == []
     assert "Traceback" not in outcome.stdout + outcome.stderr
     assert facts["jobs"] == 0 and facts["windows"] == 1
@@ -62,6 +67,16 @@ def test_a_day_in_a_window_breaks_nothing(patient_blender):
     while left := processes_with(marker):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def table(times):
+    """Give lines for the calls into our code, those that held the main thread longest first."""
+    for name, calls in sorted(times.items(), key=lambda item: -max(item[1]["wall_ms"])):
+        cells = [
+            f"{kind} p50 {np.median(v):.2f} p99 {np.percentile(v, 99):.2f} most {max(v):.1f}"
+            for kind, v in calls.items()
+        ]
+        yield f"{name:60} {len(calls['wall_ms']):5} calls, " + ", ".join(cells)
 
 
 def test_two_blenders_of_one_user_convert_at_once(bpy_module, tmp_path):

@@ -23,6 +23,7 @@ from mathutils import Euler
 sys.path.insert(0, str(Path(__file__).parent))
 
 import spot_scene
+from main_thread_times import MainThreadTimes
 from soak_watch import Faults, Rows, Watch
 
 EXTENSION = "bl_ext.user_default.neural_implicit"
@@ -291,12 +292,10 @@ def main(inside):
     faults, watch = Faults(), Watch()
     rows = Rows(inside.folder / "soak.csv", inside.arguments["marker"])
     logging.getLogger(EXTENSION).addHandler(faults)
-    watch.measure(conversion_queue.ConversionQueue, "step")
-    watch.measure(viewport_session.ViewportSession, "_exchange")
-    watch.measure(handler.SolidView, "_draw_region")
     spot_scene.build(inside.arguments)
     day = Day(inside, inside.arguments["seed"])
     yield 0.3
+    times = MainThreadTimes() if inside.arguments["times"] else None
     begun, done, memory = time.monotonic(), [], []
     actions = [*ACTIONS, *["kill_engine"] * (inside.arguments["kills"] - 1)]
     rounds = inside.arguments["rounds"]
@@ -325,7 +324,7 @@ def main(inside):
         "told": day.told,
         "memory_mb": memory,
         "longest_gap_s": watch.longest,
-        "longest_call_s": watch.calls,
+        "times": times.result() if times else {},
         "jobs": len(queue.jobs),
         "windows": len(bpy.context.window_manager.windows),
         "seconds": time.monotonic() - begun,

@@ -1,7 +1,6 @@
 """What a soak keeps count of: faults that are logged, gaps of the main thread, memory, files and processes after each action."""
 
 import csv
-import functools
 import logging
 import os
 import time
@@ -25,10 +24,10 @@ class Faults(logging.Handler):
 
 
 class Watch:
-    """Measures how long Blender's main thread does not come to its timers, and within our own callbacks."""
+    """Measures how long Blender's main thread does not come to its timers."""
 
     def __init__(self):
-        self.longest, self.calls = 0.0, {}
+        self.longest = 0.0
         self._gap, self._last = 0.0, time.perf_counter()
         bpy.app.timers.register(self._tick, persistent=True)
 
@@ -43,21 +42,6 @@ class Watch:
         gap, self._gap = self._gap, 0.0
         self.longest = max(self.longest, gap)
         return gap
-
-    def measure(self, owner, name):
-        """Note the longest call of a method."""
-        original = getattr(owner, name)
-
-        @functools.wraps(original)
-        def timed(*arguments, **named):
-            begun = time.perf_counter()
-            try:
-                return original(*arguments, **named)
-            finally:
-                key = f"{owner.__name__}.{name}"
-                self.calls[key] = max(self.calls.get(key, 0.0), time.perf_counter() - begun)
-
-        setattr(owner, name, timed)
 
 
 class Rows:

@@ -139,8 +139,8 @@ def bake_and_redo(inside):
     """Press Bake to Mesh, Return in its dialog, then give the redo panel another resolution."""
     (obj,), (window, area, _, _) = neurals(), inside.view()
     select(obj)
-    before = set(bpy.data.meshes)
-    made = lambda: [o for o in bpy.data.objects if o.type == "MESH" and o.data not in before]  # noqa: E731
+    before = {mesh.name for mesh in bpy.data.meshes}  # undo makes other pointers
+    made = lambda: [o for o in bpy.data.objects if o.type == "MESH" and o.data.name not in before]  # noqa: E731
     place = yield from button(inside, "neural_implicit_to_mesh()", 0.25)
     press(inside, window, place)
     yield 2 * MOMENT_S
