@@ -22,84 +22,13 @@ from engine.rendering.neural_geometry import NeuralGeometry, NeuralInstance  # n
 from engine.rendering.pixel_order import pixel_order  # noqa: E402
 from engine.tracing import make_tracer  # noqa: E402
 from tests.benchmarks import _lockstep  # noqa: E402
+from tests.benchmarks._evaluation import evaluation  # noqa: E402
 from tests.benchmarks._growth import KINDS, WEIGHTS, camera, growth, looks, structures  # noqa: E402
-from tests.benchmarks._report import cpu_seconds, plot, store  # noqa: E402
-from tests.engine.networks import ACTIVATIONS, random_network  # noqa: E402
+from tests.benchmarks._report import cpu_seconds, store  # noqa: E402
+from tests.engine.networks import ACTIVATIONS  # noqa: E402
 
 WIDTHS = (8, 16, 32, 64, 128, 256)
-TORCH_BATCHES = (1024, 4096)
-WORK = 1.5e9  # multiply-adds of one timed evaluation
 SIDE = 512
-
-
-def peak() -> float:
-    """Float32 operations a second that one thread reaches in a product of two matrices that fit the cache."""
-    import torch
-
-    torch.set_num_threads(1)
-    a, b = torch.randn(512, 512), torch.randn(512, 512)
-    best = min(cpu_seconds(lambda: torch.mm(a, b), 3) for _ in range(5))
-    tile = min(_tile_rate() for _ in range(3))
-    return max(2.0 * 512**3 / best, tile)
-
-
-def _tile_rate() -> float:
-    """Operations a second of our own tile with a fan-in of 256, which is nothing but multiply-adds."""
-    import numba as nb
-
-    from engine.tracing.simd_tile import PANEL, affine_tile
-
-    @nb.njit(nogil=True)
-    def many(weights, panels, times):
-        for _ in range(times):
-            affine_tile(weights, 0, 256, panels, 0, panels, 256 * PANEL, np.float32(1.0))
-
-    weights, panels = np.ones(4 * 257, np.float32), np.zeros(260 * PANEL, np.float32)
-    return 20000 * 2.0 * 4 * 256 * PANEL / cpu_seconds(lambda: many(weights, panels, 20000), 3)
-
-
-def evaluation(console, results, widths, activations) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    top = peak()
-    results["peak_gflops_one_thread"] = top / 1e9
-    title = f"Values of 8-layer networks on one thread; peak {top / 1e9:.0f} GFLOP/s"
-    table = Table(
-        "network", "M/s", "share of peak", "gradients, M/s", "torch, M/s", "its batch", "ratio", title=title
-    )
-    rows = []
-    for width in widths:
-        for activation in activations:
-            weights = random_network(width=width, depth=8, activation=activation)
-            tracer, size = make_tracer(weights, "cpu"), weights.architecture.num_parameters()
-            count = max(4096, min(1 << 16, int(WORK / size) // 4096 * 4096))
-            points = np.random.default_rng(0).uniform(-1.0, 1.0, (count, 3)).astype(np.float32)
-            ours = count / cpu_seconds(lambda t=tracer, p=points: t._value(p))
-            gradients = count / cpu_seconds(lambda t=tracer, p=points: t.gradient(p))
-            field, rates = _lockstep.network(weights), {}
-            with torch.inference_mode():
-                for batch in TORCH_BATCHES:
-                    pieces = torch.from_numpy(points).split(batch)
-                    rates[batch] = count / cpu_seconds(lambda f=field, q=pieces: [f(p) for p in q])
-            batch = max(rates, key=rates.get)
-            macs = sum(out * fan_in for out, fan_in in weights.architecture.layer_shapes())
-            row = {"width": width, "activation": activation, "ours": ours, "gradients": gradients}
-            row |= {"share": ours * 2 * macs / top, "torch": rates[batch], "batch": batch}
-            rows.append(row)
-            figures = (f"{ours / 1e6:.2f}", f"{row['share']:.0%}", f"{gradients / 1e6:.2f}")
-            figures += (f"{rates[batch] / 1e6:.2f}", str(batch), f"{ours / rates[batch]:.2f}")
-            table.add_row(f"8 x {width} {activation}", *figures)
-    results["evaluation"] = rows
-    console.print(table)
-
-
-def _plot_widths(rows, publish) -> None:
-    """Draw the share of the peak against the width, a line for each activation."""
-    lines = {}
-    for row in rows:
-        lines.setdefault(row["activation"], []).append((row["width"], row["share"]))
-    plot("tracing_widths", "Values: share of one core's peak", "width", lines, publish, y_label="share")
 
 
 def against_lockstep(console, results, path: Path, certify: bool) -> None:
@@ -182,8 +111,7 @@ def main(arguments=None) -> None:
     if options.only in (None, "evaluation"):
         widths, activations = ((32,), ("relu", "gelu")) if options.quick else (WIDTHS, ACTIVATIONS)
         widths = options.widths or widths
-        evaluation(console, results, widths, activations)
-        _plot_widths(results["evaluation"], options.publish)
+        evaluation(console, results, widths, activations, options.publish)
     if options.only in (None, "lockstep"):
         for path in options.weights:
             against_lockstep(console, results, path, options.certify)
