@@ -44,7 +44,7 @@ def allowance(weights: NeuralWeights, grid: PackedGrid, time: float = 0.0) -> fl
     """Give what steps through the cells of a grid allow for a value's error."""
     where = np.argwhere(grid.cell >= 0)
     where = where[:: max(1, len(where) // MOST_PLACES)]
-    centres = (2.0 / grid.distance.shape[0]) * (where + 0.5) - 1.0
+    centres = (2.0 / grid.cell.shape[0]) * (where + 0.5) - 1.0
     return MARGIN * float(half_error(weights, centres, time).max(initial=0.0)) + grid.error
 
 

@@ -56,7 +56,7 @@ class DeviceGrid:
             self._memory.append(array)
             self.struct[name] = array.address
         self.struct["error"], self.struct["half_error"] = grid.error, half_error
-        self.struct["resolution"], self.struct["parts"] = grid.distance.shape[0], grid.parts
+        self.struct["resolution"], self.struct["parts"] = grid.cell.shape[0], grid.parts
 
 
 def place_grid(session: CudaSession, grid: PackedGrid, half_error: float) -> tuple[PackedGrid, DeviceGrid]:

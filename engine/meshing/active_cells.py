@@ -34,8 +34,8 @@ def active_cells(tracer: Any, resolution: int, grid: PackedGrid | None = None) -
     """
     grid = tracer.grid if grid is None else grid
     assert grid is not None
-    coarse = grid.distance.shape[0]
-    parts = np.argwhere(grid.distance == 0).astype(np.int32)
+    coarse = grid.cell.shape[0]
+    parts = np.argwhere(grid.cell >= 0).astype(np.int32)
     slope, rounding = slope_bounds(grid), max(ROUNDING, grid.error)
     parts_a_side = coarse
     while 2 * parts_a_side < resolution:  # the last level is left to the cells' own corners
@@ -61,7 +61,7 @@ def all_cells(resolution: int) -> IntArray:
 
 def slope_bounds(grid: PackedGrid) -> FloatArray:
     """Give the bound on |grad f| in each reachable cell (C,), in the order of `argwhere`."""
-    rows = grid.gradient[grid.cell[grid.distance == 0]].astype(np.float64)
+    rows = grid.gradient[grid.cell[grid.cell >= 0]].astype(np.float64)
     bounds: FloatArray = np.linalg.norm(np.maximum(-rows[:, :3], rows[:, 3:]), axis=1)
     return bounds
 
@@ -98,7 +98,7 @@ def _touched(parts: npt.NDArray[np.int32], parts_a_side: int, resolution: int) -
 
 def _border_cells(tracer: Any, resolution: int) -> IntArray:
     """Give cells at the border of the box that may lie inside the shape."""
-    coarse = tracer.grid.distance.shape[0]
+    coarse = tracer.grid.cell.shape[0]
     cells = []
     across = np.arange(resolution)
     coarse_cell = np.minimum((across + 0.5) * coarse / resolution, coarse - 1).astype(np.int64)

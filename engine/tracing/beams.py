@@ -63,7 +63,7 @@ def _gather(
 @inlined
 def _lead(grid: PackedGrid, box: Any, octant: int, t: float) -> tuple[float, float]:
     """Give the field's sign in the largest empty cube that holds the box at t, 0 without one, and how far it goes on."""
-    resolution = grid.distance.shape[0]
+    resolution = grid.cell.shape[0]
     half, size = 0.5 * resolution, 2.0 / resolution
     i = _rear_cell(box, 0, octant & 4, t, half, resolution)
     j = _rear_cell(box, 1, octant & 2, t, half, resolution)
@@ -134,7 +134,7 @@ def start_beams(
         signs: Out, (N,) float64: the field's sign up to there, 0 not known.
         box: (4, 3) float64, scratch.
     """
-    count, size = origins.shape[0], 2.0 / grid.distance.shape[0]
+    count, size = origins.shape[0], 2.0 / grid.cell.shape[0]
     for first in range(0, count, BEAM):
         last = min(first + BEAM, count)
         begin, end = _gather(origins, directions, t_min, t_max, first, last, box, starts)

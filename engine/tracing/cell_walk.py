@@ -56,7 +56,7 @@ def walk(state: Any, grid: PackedGrid, origin: Any, direction: Any, inverse: Any
     Returns:
         EVALUATE at T, HIT or MISS.
     """
-    resolution = grid.distance.shape[0]
+    resolution = grid.cell.shape[0]
     half, size = 0.5 * resolution, 2.0 / resolution
     nudge, end, t, f = NUDGE / state[SPEED], state[END], state[T], state[VALUE_T]
     x, y, z = origin[0], origin[1], origin[2]
@@ -106,7 +106,7 @@ def _through_cell(
 ) -> int:
     """Go through the parts of cell i, j, k from t on; LEFT: its end, in T, is reached without a look."""
     parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
-    fine = parts * grid.distance.shape[0]
+    fine = parts * grid.cell.shape[0]
     size, half, end = 2.0 / fine, 0.5 * fine, state[END]
     cell = grid.cell[i, j, k]
     first = int(grid.first[cell]) - 1

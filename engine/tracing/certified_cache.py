@@ -141,8 +141,9 @@ def _bits(body: bytes, count: int, at: int) -> tuple[npt.NDArray[np.bool_], int]
 
 def _bounds(body: bytes, count: int, at: int, columns: int = 6) -> tuple[npt.NDArray[np.float32], int]:
     """Read the bounds of so many cells at an offset; gives the offset after them, too."""
-    half = np.frombuffer(body, "<f2", columns * count, at).reshape(columns, count).T.astype(np.float32)
-    return np.ascontiguousarray(np.nan_to_num(half, posinf=1e30, neginf=-1e30)), at + 2 * columns * count
+    half = np.frombuffer(body, "<f2", columns * count, at).reshape(columns, count)
+    bounds = np.ascontiguousarray(half.T).astype(np.float32)
+    return np.clip(bounds, -1e30, 1e30, out=bounds), at + 2 * columns * count
 
 
 def _path(weights: NeuralWeights, time: float) -> Path:

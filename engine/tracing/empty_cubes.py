@@ -79,13 +79,14 @@ def _deepest(pieces: Any, distance: Any, count: int) -> Any:
     return places
 
 
-def signs_of_empty(distance: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def signs_of_empty(ahead: np.ndarray, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Say where the field is negative (R, R, R) among the cells the surface cannot reach.
 
     Args:
-        distance: (R, R, R) cells to the nearest one the surface may reach.
+        ahead: (8, R, R, R) `cubes_ahead`; the smallest of a cell's eight is its distance from the surface.
         value: Field (N,) at points (N, 3).
     """
+    distance = ahead.min(axis=0)
     pieces, count = ndimage.label(distance > 0)
     if count == 0:
         return np.zeros(distance.shape, bool)

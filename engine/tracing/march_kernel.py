@@ -256,7 +256,7 @@ def _march(
     origins, directions = rays.origins, rays.directions
     num_rays, upcoming, active, evaluations = origins.shape[0], 0, 0, 0
     parts = 1 if grid.part.shape[1] == 1 else PART_SIDE
-    size = 2.0 / (parts * grid.distance.shape[0])
+    size = 2.0 / (parts * grid.cell.shape[0])
     while True:
         for b in range(active):
             r, t = lanes.ray[b], lanes.state[b, T]

@@ -33,7 +33,6 @@ VALUE, SLOPE, SPREAD, REST, ROW = 0, 1, 4, 7, 8  # columns of `PackedGrid.rows`,
 class PackedGrid(NamedTuple):
     """Cells over [-1, 1]^3, R a side; x is the first index. Whether the bounds are proven stands beside the grid."""
 
-    distance: np.ndarray  # (R, R, R) uint8: cells to the nearest one the surface may reach, 0: this one
     cell: np.ndarray  # (R, R, R) int32: row of a cell in `gradient`, -1 where the surface cannot be
     gradient: np.ndarray  # (C, 6) float32: low x, y, z, then high x, y, z, in the cell and 1e-6 around it
     error: float  # allowance for |float32 value - network|; 0 where the bounds are sampled
@@ -109,7 +108,7 @@ def with_values(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> 
     """Give the grid with the field at its cells' centres, looked up by `value` (N, 3) -> (N,): what the march needs."""
     where = np.nonzero(grid.cell >= 0)
     values = np.zeros(len(grid.gradient), np.float32)
-    values[grid.cell[where]] = value(_centres(np.stack(where, axis=1), grid.distance.shape[0]))
+    values[grid.cell[where]] = value(_centres(np.stack(where, axis=1), grid.cell.shape[0]))
     return grid._replace(value=values)
 
 
@@ -117,8 +116,8 @@ def with_ahead(grid: PackedGrid, value: Callable[[np.ndarray], np.ndarray]) -> P
     """Give the grid with the way ahead through empty cells."""
     from .empty_cubes import cubes_ahead, signs_of_empty
 
-    ahead = cubes_ahead(grid.distance == 0)
-    ahead |= signs_of_empty(grid.distance, value).astype(np.uint8) << np.uint8(7)
+    ahead = cubes_ahead(grid.cell >= 0)
+    ahead |= signs_of_empty(ahead, value).astype(np.uint8) << np.uint8(7)
     return grid._replace(ahead=ahead)
 
 
@@ -144,7 +143,7 @@ def _with_part_values(
     """Look the field up at the parts' centres, and let go of those in which it cannot become zero from there."""
     owner, bit = np.nonzero(grid.part)
     inside = np.stack(np.unravel_index(bit, (PART_SIDE,) * 3), axis=1)
-    side = PART_SIDE * grid.distance.shape[0]
+    side = PART_SIDE * grid.cell.shape[0]
     values = value(_centres(PART_SIDE * cells[owner] + inside, side))
     rows, half = grid.rows, 1.0 / side + AROUND
     slope, spread = np.abs(rows[:, SLOPE:SPREAD]).sum(axis=1), rows[:, SPREAD:REST].sum(axis=1)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_cdt
 
 from .packed_grid import PackedGrid
 
@@ -59,14 +58,7 @@ def packed_grid(reachable: npt.NDArray[np.bool_], gradient: FloatArray, error: f
     cell = np.full(reachable.shape, -1, np.int32)
     cell[reachable] = np.arange(int(reachable.sum()), dtype=np.int32)
     rows = np.ascontiguousarray(gradient, np.float32).reshape(-1, 6)
-    return PackedGrid(_cells_away(reachable), cell, rows, float(error))
-
-
-def _cells_away(reachable: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    if not reachable.any():
-        return np.full(reachable.shape, 255, np.uint8)
-    away = distance_transform_cdt(~reachable, metric="chessboard")
-    return np.ascontiguousarray(np.minimum(away, 255).astype(np.uint8))
+    return PackedGrid(cell, rows, float(error))
 
 
 def _lattice(count: int, start: float, step: float) -> FloatArray:

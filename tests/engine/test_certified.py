@@ -283,7 +283,7 @@ def test_network_without_a_zero_set_leaves_no_cell():
     )
     cells = certified_cells(empty)
     assert not cells.reachable.any()
-    assert cells.packed().distance.min() == 255
+    assert cells.packed().cell.max() == -1
 
 
 def test_large_networks_are_not_certified():
