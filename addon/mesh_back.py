@@ -48,12 +48,13 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
     )
 
     ask: bpy.props.BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
+    _made_uid = 0  # of the object that was made last
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Offer it for a neural object, and for the mesh it has just made: the redo panel asks with that one active."""
-        done = context.window_manager.operators
-        return is_neural(context.active_object) or (bool(done) and done[-1].bl_idname == cls.__name__)
+        obj = context.active_object
+        return is_neural(obj) or (obj is not None and obj.session_uid == cls._made_uid)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Show the resolution and what it costs, where that is asked for."""
@@ -110,6 +111,7 @@ class OBJECT_OT_neural_implicit_to_mesh(TaskOperator, bpy.types.Operator):
             source.hide_render = True
         obj.select_set(True)
         context.view_layer.objects.active = obj
+        OBJECT_OT_neural_implicit_to_mesh._made_uid = obj.session_uid
         self.report({"INFO"}, said)
         return {"FINISHED"}
 
