@@ -98,7 +98,9 @@ def _cos(x: Any) -> Any:
 @_in_order
 def _exp_of_minus(x: Any) -> Any:
     """exp(-x) for |x| <= 87: right to 2e-7, relative up to |x| = 20, and absolute beyond for x > 0."""
-    shifted = f32(12582912.0) - x * f32(1.44269504)  # 1.5 * 2^23: what is left are whole numbers, in the last bits
+    shifted = f32(12582912.0) - x * f32(
+        1.44269504
+    )  # 1.5 * 2^23: what is left are whole numbers, in the last bits
     twos = shifted - f32(12582912.0)
     return _times_power_of_two(x + twos * f32(0.693147182), shifted)
 
