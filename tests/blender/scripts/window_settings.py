@@ -45,9 +45,10 @@ def denoise(inside):
     place = yield from find(inside, window, places, "neural_implicit_render.viewport_denoise", COPY_PATH)
     for name in ("denoised", "noisy_again"):
         press(inside, window, place)
-        yield MOMENT_S
+        for x in (window.width // 2, window.width // 3):  # the button's tooltip would lie over the view
+            point(inside, window, x, 4)
+            yield MOMENT_S
         facts[name] = settings.viewport_denoise
-        point(inside, window, window.width // 2, 4)
         yield from taken(inside, name)
     return facts
 
