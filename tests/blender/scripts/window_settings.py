@@ -17,6 +17,7 @@ from install_in_window import show_preferences
 from pointing import COPY_PATH, find, point, press, rows_of
 from viewport_pictures import aim, bare, rests
 
+LOW = 20  # pixels above the lower end of the properties, where nothing is
 MOMENT_S, WAIT_S = 0.6, 600.0
 SAMPLES = 4
 GPU = "7"  # no machine that this runs on has it
@@ -45,8 +46,10 @@ def denoise(inside):
     place = yield from find(inside, window, places, "neural_implicit_render.viewport_denoise", COPY_PATH)
     for name in ("denoised", "noisy_again"):
         press(inside, window, place)
-        for x in (window.width // 2, window.width // 3):  # the button's tooltip would lie over the view
-            point(inside, window, x, 4)
+        yield MOMENT_S
+        # Off the button within its region first, or its tooltip stays over the view.
+        for x, y in ((place[0], region.y + LOW), (window.width // 2, 4)):
+            point(inside, window, x, y)
             yield MOMENT_S
         facts[name] = settings.viewport_denoise
         yield from taken(inside, name)
