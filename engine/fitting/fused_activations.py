@@ -103,7 +103,7 @@ def activate(code: Any, z: Any, h: Any, d: Any) -> None:
             d[b] = gate + np.float32(0.375) * z[b] * (one - w) * (one - w)
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS | {"fastmath": OPTIONS["fastmath"] - {"reassoc"}})  # which would make one of pi's two parts
 def _sine(z: Any, h: Any, d: Any) -> None:
     one = np.float32(1.0)
     for b in range(len(z)):
