@@ -6,7 +6,6 @@ themselves (rounding of 2^-24 through the sums of magnitudes of a dozen layers);
 
 import dataclasses
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,11 +28,11 @@ from engine.tracing.cuda import CudaTracer
 from engine.tracing.kernel_math import CODES
 from engine.tracing.packed_grid import UNKNOWN
 from tests.cuda import fake_driver, host_twin
+from tests.cuda.pictures import SPOT
 from tests.engine.networks import octahedron, random_network
 from tests.engine.test_certified import ACTIVATIONS, before_output
 from tests.oracles import rays_towards_origin
 
-SPOT = Path(__file__).resolve().parent.parent / "blender/data/spot.safetensors"
 AGREEMENT = 1e-4  # of a bound: ten times what is seen
 VARIANTS = {
     "plain": {"width": 20, "depth": 5},

@@ -15,17 +15,18 @@ from engine.rendering.device_planes import DevicePlanes
 from engine.rendering.renderer import RenderCancelled, ViewRequest, render_picture, render_rounds
 from tests import compare
 from tests.cuda import fake_driver, host_twin
-from tests.cuda.test_frame import (  # noqa: F401
+from tests.cuda.pictures import (
+    EYE,
     LIGHTS,
     PLANES,
     SIZE,
+    TARGET,
     both,
-    builder,
     check,
-    own_cache,
+    gem_on_a_floor,
     prepared,
+    veils,
 )
-from tests.cuda.test_whole_pictures import EYE, TARGET, gem_on_a_floor, veils
 from tests.engine.scene_builder import camera_at, placed
 
 KERNELS = {"note_samples", "begin_filter", "filter_lights"}
@@ -44,19 +45,19 @@ def request(**options):
     return ViewRequest(**size, **(given | options))
 
 
-def lit_softly(builder):  # noqa: F811
+def lit_softly(builder):
     """A gem and a ball over a floor, under a large lamp: wide penumbras."""
     gem_on_a_floor(builder, base_color=(0.8, 0.5, 0.3), roughness=0.4)
     builder.light(**LIGHTS["area"] | {"size": 2.5})
 
 
-def many_lights(builder):  # noqa: F811
+def many_lights(builder):
     gem_on_a_floor(builder, base_color=(0.9, 0.8, 0.7), roughness=0.2, metallic=0.3)
     for light in LIGHTS.values():
         builder.light(**light)
 
 
-def textured(builder):  # noqa: F811
+def textured(builder):
     lit_softly(builder)
     board = np.indices((24, 24)).sum(axis=0) % 2
     pixels = np.repeat(np.where(board, 200, 60).astype(np.uint8)[..., None], 3, axis=2)
@@ -67,12 +68,12 @@ def textured(builder):  # noqa: F811
     builder.mesh(box.vertices, box.faces, placed(0.3, -0.4, -0.55), material, uvs=uvs)
 
 
-def seen_through(builder):  # noqa: F811
+def seen_through(builder):
     veils(builder)
     builder.light(**LIGHTS["area"])
 
 
-def held_out(builder):  # noqa: F811
+def held_out(builder):
     seen_through(builder)
     sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
     hole = builder.material(holdout=True)
@@ -126,7 +127,7 @@ def test_constants_are_those_of_the_cpus_filter():
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_denoised_picture_is_the_cpu_renderers(name, builder, monkeypatch):  # noqa: F811
+def test_denoised_picture_is_the_cpu_renderers(name, builder, monkeypatch):
     build, options = SCENES[name]
     build(builder)
     options = {"samples": SAMPLES} | options
@@ -135,7 +136,7 @@ def test_denoised_picture_is_the_cpu_renderers(name, builder, monkeypatch):  # n
 
 
 @pytest.mark.parametrize("threshold", [0.003, 1.0])
-def test_denoised_picture_whose_pixels_settle_is_the_cpu_renderers(threshold, builder, monkeypatch):  # noqa: F811
+def test_denoised_picture_whose_pixels_settle_is_the_cpu_renderers(threshold, builder, monkeypatch):
     """Counts differ from pixel to pixel; at the coarse threshold all settle before the samples are used up."""
     lit_softly(builder)
     options = {"samples": 48, "noise_threshold": threshold}
@@ -155,7 +156,7 @@ def sums_on_the_host(frame):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.003])
 @pytest.mark.parametrize("build", [textured, seen_through])
-def test_filter_on_the_same_guides_is_the_cpus(build, threshold, builder, monkeypatch):  # noqa: F811
+def test_filter_on_the_same_guides_is_the_cpus(build, threshold, builder, monkeypatch):
     """What the device has noted of its samples goes to the CPU's filter, so that only the filters are compared."""
     build(builder)
     wanted = request(samples=32, noise_threshold=threshold)
@@ -181,7 +182,7 @@ def test_filter_on_the_same_guides_is_the_cpus(build, threshold, builder, monkey
     assert np.abs(expected - actual).max() < SAME * expected.max()
 
 
-def test_squares_of_samples_are_those_of_each_sample_alone(builder, monkeypatch):  # noqa: F811
+def test_squares_of_samples_are_those_of_each_sample_alone(builder, monkeypatch):
     """They come from differences of sums, which loses what sums round away: a part in 2^24 of each."""
     lit_softly(builder)
     scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)
@@ -198,7 +199,7 @@ def test_squares_of_samples_are_those_of_each_sample_alone(builder, monkeypatch)
 # ---- what is not denoised, and when
 
 
-def test_nothing_of_it_happens_unless_it_is_wanted(builder, monkeypatch):  # noqa: F811
+def test_nothing_of_it_happens_unless_it_is_wanted(builder, monkeypatch):
     lit_softly(builder)
     for name, options in {
         "off": {"denoise": False},
@@ -217,13 +218,13 @@ def test_nothing_of_it_happens_unless_it_is_wanted(builder, monkeypatch):  # noq
     assert counted == {"note_samples": SAMPLES, "begin_filter": 1, "filter_lights": PASSES}
 
 
-def test_too_few_samples_are_left_as_they_are(builder, monkeypatch):  # noqa: F811
+def test_too_few_samples_are_left_as_they_are(builder, monkeypatch):
     lit_softly(builder)
     noisy, smooth = (both(builder, monkeypatch, samples=3, denoise=d)[1] for d in (False, True))
     assert all(np.array_equal(noisy[name], smooth[name]) for name in PLANES)
 
 
-def test_only_the_complete_picture_is_smoothed_and_repeats_exactly(builder, monkeypatch):  # noqa: F811
+def test_only_the_complete_picture_is_smoothed_and_repeats_exactly(builder, monkeypatch):
     lit_softly(builder)
     scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)
     rounds = [list(render_rounds(scene, request(denoise=d), lambda: False)) for d in (True, True, False)]
@@ -234,7 +235,7 @@ def test_only_the_complete_picture_is_smoothed_and_repeats_exactly(builder, monk
         assert unchanged == (not first.complete)
 
 
-def test_denoised_picture_in_tiles_is_the_same(builder, monkeypatch):  # noqa: F811
+def test_denoised_picture_in_tiles_is_the_same(builder, monkeypatch):
     textured(builder)
     drawn = []
     for largest in (device_frame.LARGEST_TILE, 1000):
@@ -246,7 +247,7 @@ def test_denoised_picture_in_tiles_is_the_same(builder, monkeypatch):  # noqa: F
 
 
 @pytest.mark.parametrize("passes", range(PASSES + 1))
-def test_cancelling_is_asked_for_between_passes(passes, builder, monkeypatch):  # noqa: F811
+def test_cancelling_is_asked_for_between_passes(passes, builder, monkeypatch):
     lit_softly(builder)
     device = fake_driver.FakeDevice(fake_driver.info())
     scene = prepared(builder, builder.scene(), fake_driver.session(device), monkeypatch)
@@ -271,7 +272,7 @@ def test_cancelling_is_asked_for_between_passes(passes, builder, monkeypatch):  
 # ---- where memory or the device ends
 
 
-def check_left_to_the_cpu(scene, builder, monkeypatch, caplog):  # noqa: F811
+def check_left_to_the_cpu(scene, builder, monkeypatch, caplog):
     picture = render_picture(scene, request())
     assert picture.left_to_cpu.startswith("the GPU") and "the CPU draws this picture" in caplog.text
     expected = render_picture(prepared(builder, builder.scene(), None, monkeypatch), request())
@@ -284,7 +285,7 @@ def check_left_to_the_cpu(scene, builder, monkeypatch, caplog):  # noqa: F811
     return picture
 
 
-def test_guides_that_memory_does_not_hold_leave_the_picture_to_the_cpu(builder, monkeypatch, caplog):  # noqa: F811
+def test_guides_that_memory_does_not_hold_leave_the_picture_to_the_cpu(builder, monkeypatch, caplog):
     """Of 200 bytes a pixel half may be taken: enough for the sums, not for what the filter needs as well."""
     lit_softly(builder)
     device = fake_driver.FakeDevice(fake_driver.info())
@@ -298,7 +299,7 @@ def test_guides_that_memory_does_not_hold_leave_the_picture_to_the_cpu(builder, 
 
 
 @pytest.mark.parametrize("at", ["memory", "lost"])
-def test_denoising_that_fails_leaves_the_picture_to_the_cpu(at, builder, monkeypatch, caplog):  # noqa: F811
+def test_denoising_that_fails_leaves_the_picture_to_the_cpu(at, builder, monkeypatch, caplog):
     lit_softly(builder)
     device = fake_driver.FakeDevice(fake_driver.info())
     scene = prepared(builder, builder.scene(), fake_driver.session(device), monkeypatch)
@@ -321,7 +322,7 @@ def test_denoising_that_fails_leaves_the_picture_to_the_cpu(at, builder, monkeyp
     assert isinstance(picture.planes, dict)
 
 
-def test_memory_that_ends_in_the_first_round_leaves_no_trace_in_the_guides(builder, monkeypatch, caplog):  # noqa: F811
+def test_memory_that_ends_in_the_first_round_leaves_no_trace_in_the_guides(builder, monkeypatch, caplog):
     lit_softly(builder)
     monkeypatch.setattr(device_frame, "SMALLEST_TILE", 100)
     scene = prepared(builder, builder.scene(), fake_driver.session(), monkeypatch)

@@ -15,7 +15,7 @@ from engine.rendering.renderer import Picture, ViewRequest, render_picture, rend
 from engine.serving.render_worker import RenderWorker
 from engine.serving.view_board import ViewBoard
 from tests.cuda import fake_driver
-from tests.cuda.test_frame import PLANES, SIZE, builder, own_cache, prepared  # noqa: F401
+from tests.cuda.pictures import PLANES, SIZE, prepared
 from tests.engine.networks import octahedron
 from tests.engine.scene_builder import camera_at, placed
 
@@ -63,7 +63,7 @@ def request(planes=PLANES, samples=1, region=None):
 
 
 @pytest.fixture
-def scene_on(builder, monkeypatch):  # noqa: F811
+def scene_on(builder, monkeypatch):
     """Give a lit octahedron prepared for a device, or for the CPU."""
     builder.neural(weights=builder.bytes(octahedron().to_bytes()))
     builder.neural(placed(0.8, 0.4, 0.0, scale=0.5), weights=builder.bytes(octahedron(0.6).to_bytes()))

@@ -3,8 +3,6 @@
 Networks are random, exact by hand, and the trained spot; bounds are sampled and certified, values single and half.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,22 +13,11 @@ from engine.tracing.cpu import CpuTracer
 from engine.tracing.cuda import CudaTracer
 from engine.tracing.packed_grid import PART_SIDE, whole_cells
 from tests.cuda import fake_driver, on_device
+from tests.cuda.pictures import SPOT
 from tests.engine.networks import from_arrays, octahedron, random_network
 from tests.engine.test_tracing import ACTIVATIONS, spans
 from tests.oracles import rays_towards_origin
 from tests.ray_oracle import judge, mixed_rays
-
-SPOT = Path(__file__).resolve().parent.parent / "blender/data/spot.safetensors"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    """Grids that other tests certified on this machine must not decide what is tested here."""
-    patch = pytest.MonkeyPatch()
-    folder = tmp_path_factory.mktemp("certified")
-    patch.setattr("engine.tracing.certified_cache.cache_folder", lambda: folder)
-    yield
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

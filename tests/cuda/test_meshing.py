@@ -9,7 +9,7 @@ from engine.protocol.weights import NeuralWeights
 from engine.tracing.cpu import CpuTracer
 from engine.tracing.cuda import CudaTracer
 from tests.cuda import fake_driver
-from tests.cuda.test_march import SPOT, own_cache  # noqa: F401
+from tests.cuda.pictures import SPOT
 from tests.engine.networks import octahedron
 
 

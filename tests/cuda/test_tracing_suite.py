@@ -4,7 +4,6 @@ The trained network is the spot, which no torch in this process has to fit; "ref
 """
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from engine.protocol.weights import NeuralWeights
 from engine.tracing import make_tracer
 from engine.tracing.cuda import CudaTracer
 from tests.cuda import fake_driver
+from tests.cuda.pictures import SPOT
 from tests.engine import test_tracing as suite
 from tests.engine.test_tracing import (  # noqa: F401  pytest finds them here
     test_camera_inside_the_shape_hits_its_wall,
@@ -31,7 +31,6 @@ gpu_only = pytest.mark.skipif(
     "NEURAL_IMPLICIT_TEST_GPU" not in os.environ,
     reason="it takes the host a minute, and test_march.py and test_certify.py ask the same of it by other means",
 )
-SPOT = Path(__file__).resolve().parent.parent / "blender/data/spot.safetensors"
 
 
 @pytest.fixture(autouse=True)

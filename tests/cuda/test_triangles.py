@@ -6,7 +6,7 @@ import trimesh
 
 from engine.rendering.device_scene import DeviceScene
 from tests.cuda import fake_driver
-from tests.cuda.test_frame import builder, own_cache, prepared  # noqa: F401
+from tests.cuda.pictures import prepared
 from tests.engine.networks import octahedron
 from tests.engine.scene_builder import placed
 from tests.engine.test_renderer import TRANSFORMS
@@ -50,7 +50,7 @@ def on_device(session, cast, ray, any_hit=False):
 
 
 @pytest.fixture
-def scene_of(builder, monkeypatch):  # noqa: F811
+def scene_of(builder, monkeypatch):
     """Give how to put native shapes, beside a neural one that rays do not ask for, on the device."""
     builder.neural(weights=builder.bytes(octahedron(0.1).to_bytes()))
     alive = []

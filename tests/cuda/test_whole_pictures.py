@@ -30,21 +30,22 @@ from engine.rendering.device_planes import DevicePlanes
 from engine.rendering.renderer import ViewRequest, render_picture, render_rounds
 from tests import compare
 from tests.cuda import fake_driver, host_twin
-from tests.cuda.test_frame import (  # noqa: F401
+from tests.cuda.pictures import (
+    EYE,
     LIGHTS,
     PLANES,
     SIZE,
+    TARGET,
     both,
-    builder,
     check,
-    own_cache,
+    gem_on_a_floor,
     prepared,
+    veils,
 )
 from tests.engine.networks import octahedron
 from tests.engine.scene_builder import camera_at, flat, placed
 
 ALL_PLANES = (*PLANES, "ambient_occlusion")
-EYE, TARGET = (1.7, -2.6, 1.5), (0, 0, 0.1)
 
 
 def check_means(expected, actual, name="combined", most=2e-3):
@@ -53,15 +54,6 @@ def check_means(expected, actual, name="combined", most=2e-3):
     inside = ~compare.silhouettes(expected["object_id"], actual["object_id"])
     assert np.quantile(apart[inside], 0.98) < most
     assert expected[name][..., :3].std() > 0.01
-
-
-def gem_on_a_floor(builder, **material):  # noqa: F811
-    gem = builder.bytes(octahedron(0.6).to_bytes())
-    builder.neural(placed(0, 0, 0.1), weights=gem, material=builder.material(**material))
-    builder.trimesh(trimesh.creation.box((6.0, 6.0, 0.1)), world_from_object=placed(0, 0, -0.6))
-    sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
-    place = placed(-0.7, -0.8, -0.2)
-    builder.trimesh(sphere, smooth=True, world_from_object=place, material=builder.material(**material))
 
 
 def test_constants_are_those_of_the_cpu_renderer():
@@ -82,7 +74,7 @@ def test_constants_are_those_of_the_cpu_renderer():
 
 
 @pytest.mark.parametrize("distance", [0.4, 50.0])
-def test_ambient_occlusion_in_colours_and_as_a_plane(distance, builder, monkeypatch):  # noqa: F811
+def test_ambient_occlusion_in_colours_and_as_a_plane(distance, builder, monkeypatch):
     gem_on_a_floor(builder, base_color=(0.9, 0.5, 0.2), roughness=0.4)
     builder.light(**LIGHTS["sun"])
     options = {"ambient_factor": 0.7, "ambient_distance": distance, "samples": 4, "planes": ALL_PLANES}
@@ -94,7 +86,7 @@ def test_ambient_occlusion_in_colours_and_as_a_plane(distance, builder, monkeypa
     assert set(np.unique(share * 4.0)) == {0.0, 1.0, 2.0, 3.0, 4.0}
 
 
-def test_plane_of_ambient_occlusion_without_colour_and_in_a_region(builder, monkeypatch):  # noqa: F811
+def test_plane_of_ambient_occlusion_without_colour_and_in_a_region(builder, monkeypatch):
     gem_on_a_floor(builder)
     options = {"planes": ("object_id", "ambient_occlusion"), "samples": 2, "ambient_distance": 0.5}
     expected, actual = both(builder, monkeypatch, region=(10, 5, 70, 50), **options)
@@ -106,7 +98,7 @@ def test_plane_of_ambient_occlusion_without_colour_and_in_a_region(builder, monk
 
 
 @pytest.mark.parametrize("size_y", [None, 2.6], ids=["perspective", "orthographic"])
-def test_depth_of_field_blurs_colours_and_leaves_planes_sharp(size_y, builder, monkeypatch):  # noqa: F811
+def test_depth_of_field_blurs_colours_and_leaves_planes_sharp(size_y, builder, monkeypatch):
     gem_on_a_floor(builder)
     builder.light(**LIGHTS["sun"])
     sharp = camera_at(EYE, TARGET, *SIZE, fov_y=0.75, size_y=size_y)
@@ -128,7 +120,7 @@ PANORAMAS = {
 
 
 @pytest.mark.parametrize("name", PANORAMAS)
-def test_panorama_is_the_cpu_renderers(name, builder, monkeypatch):  # noqa: F811
+def test_panorama_is_the_cpu_renderers(name, builder, monkeypatch):
     gem_on_a_floor(builder)
     builder.light(**LIGHTS["sun"])
     view = cameras.look_at(np.array([0.9, -1.4, 0.7]), np.array(TARGET, float))
@@ -152,7 +144,7 @@ def pixels(dtype, seed=3, shape=(5, 7, 3)):
 @pytest.mark.parametrize(
     ("dtype", "interpolation"), [("uint8", "LINEAR"), ("uint8", "CLOSEST"), ("float32", "LINEAR")]
 )
-def test_textures_of_every_kind(extension, dtype, interpolation, builder, monkeypatch):  # noqa: F811
+def test_textures_of_every_kind(extension, dtype, interpolation, builder, monkeypatch):
     """Two materials share a picture, one reads its bytes as they are; a network's has no coordinates."""
     picture = builder.blob(pixels(dtype))
     across = (1.7, 0.3, -0.4, -0.2, 2.2, 0.3)
@@ -175,7 +167,7 @@ def test_textures_of_every_kind(extension, dtype, interpolation, builder, monkey
     check(*both(builder, monkeypatch))
 
 
-def test_pictures_of_textures_lie_on_the_device_once(builder, monkeypatch):  # noqa: F811
+def test_pictures_of_textures_lie_on_the_device_once(builder, monkeypatch):
     picture = builder.blob(pixels("uint8", shape=(64, 64, 3)))
     for extension in ("REPEAT", "CLIP"):
         builder.material(base_texture=Texture(picture=picture, extension=extension))
@@ -191,7 +183,7 @@ def test_pictures_of_textures_lie_on_the_device_once(builder, monkeypatch):  # n
 
 @pytest.mark.parametrize("film_transparent", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1, 3), (12, 20, 3), (300, 400, 3)])
-def test_picture_of_the_surroundings_shines(shape, film_transparent, builder, monkeypatch):  # noqa: F811
+def test_picture_of_the_surroundings_shines(shape, film_transparent, builder, monkeypatch):
     made = pixels("float32", seed=8, shape=shape) ** 6
     made[-1, 0] = 30.0  # a small sun
     turned = np.eye(4)
@@ -205,22 +197,8 @@ def test_picture_of_the_surroundings_shines(shape, film_transparent, builder, mo
 # ---- surfaces that let light through
 
 
-def veils(builder):  # noqa: F811
-    """Neural and native surfaces, some that let light through, one behind the other, over a floor."""
-    spot = builder.bytes(octahedron(0.6).to_bytes())
-    glass = builder.material(base_color=(0.2, 0.5, 0.9), alpha=0.3, emission=(0.05, 0.0, 0.0), pass_index=4)
-    smoke = builder.material(base_color=(0.8, 0.3, 0.1), alpha=0.7, roughness=0.3, pass_index=6)
-    builder.neural(placed(0.0, 0.0, 0.1), weights=spot, material=glass)
-    builder.neural(placed(0.5, 0.7, 0.1), weights=spot, material=smoke)
-    builder.neural(placed(-0.8, 0.5, 0.0, scale=(0.5, 0.4, 0.7)), weights=spot)
-    builder.trimesh(trimesh.creation.box((6.0, 6.0, 0.1)), world_from_object=placed(0, 0, -0.65))
-    sphere = trimesh.creation.icosphere(subdivisions=2, radius=0.4)
-    builder.trimesh(sphere, smooth=True, world_from_object=placed(0.7, -0.9, -0.2), material=glass)
-    builder.trimesh(sphere, world_from_object=placed(-0.7, -0.8, -0.2), material=smoke)
-
-
 @pytest.mark.parametrize("has_lens", [False, True])
-def test_surfaces_that_let_light_through(has_lens, builder, monkeypatch):  # noqa: F811
+def test_surfaces_that_let_light_through(has_lens, builder, monkeypatch):
     veils(builder)
     for name in ("sun", "without shadow"):
         builder.light(**LIGHTS[name])
@@ -239,7 +217,7 @@ def test_surfaces_that_let_light_through(has_lens, builder, monkeypatch):  # noq
 
 @pytest.mark.parametrize("alpha", [1.0, 0.6])
 @pytest.mark.parametrize("film_transparent", [False, True])
-def test_holdout_cuts_a_hole(alpha, film_transparent, builder, monkeypatch):  # noqa: F811
+def test_holdout_cuts_a_hole(alpha, film_transparent, builder, monkeypatch):
     gem_on_a_floor(builder, holdout=True, alpha=alpha)
     builder.light(**LIGHTS["sun"])
     expected, actual = both(
@@ -251,7 +229,7 @@ def test_holdout_cuts_a_hole(alpha, film_transparent, builder, monkeypatch):  # 
     assert expected["combined"][..., 3].min() < 0.5
 
 
-def test_more_veils_than_a_ray_goes_through(builder, monkeypatch):  # noqa: F811
+def test_more_veils_than_a_ray_goes_through(builder, monkeypatch):
     """Twenty of them: beyond the sixteenth it is dark, and without solid ones there is no depth."""
     thin = builder.material(alpha=0.1, base_color=(0.9, 0.2, 0.2))
     builder.neural(placed(0, 0, -0.4, scale=0.3), weights=builder.bytes(octahedron(0.6).to_bytes()))
@@ -268,7 +246,7 @@ def test_more_veils_than_a_ray_goes_through(builder, monkeypatch):  # noqa: F811
         assert (planes["depth"] == 1.0).all() and (planes["ambient_occlusion"] == 0.0).all()
 
 
-def test_all_of_it_at_once_in_tiles_on_the_host_and_on_the_device(builder, monkeypatch):  # noqa: F811
+def test_all_of_it_at_once_in_tiles_on_the_host_and_on_the_device(builder, monkeypatch):
     veils(builder)
     picture = builder.blob(pixels("uint8"))
     floor = builder.material(base_texture=Texture(picture=picture), roughness=0.7)
@@ -300,7 +278,7 @@ def test_all_of_it_at_once_in_tiles_on_the_host_and_on_the_device(builder, monke
 # ---- noise
 
 
-def lit_softly(builder):  # noqa: F811
+def lit_softly(builder):
     gem_on_a_floor(builder, roughness=0.5)
     builder.light(**LIGHTS["area"])
 
@@ -330,7 +308,7 @@ def test_noise_is_watched_as_by_the_cpu():
     assert counts[0] == size[0] * size[1] > counts[1] > counts[-1]
 
 
-def test_noise_threshold_gives_settled_pixels_no_more_samples(builder, monkeypatch):  # noqa: F811
+def test_noise_threshold_gives_settled_pixels_no_more_samples(builder, monkeypatch):
     lit_softly(builder)
     device = fake_driver.FakeDevice(fake_driver.info())
     options = {"world": (0.0, 0.0, 0.0), "samples": 64}
@@ -344,7 +322,7 @@ def test_noise_threshold_gives_settled_pixels_no_more_samples(builder, monkeypat
     check_means(all_samples, actual, most=3e-2)
 
 
-def test_picture_whose_pixels_have_all_settled_is_complete(builder, monkeypatch):  # noqa: F811
+def test_picture_whose_pixels_have_all_settled_is_complete(builder, monkeypatch):
     lit_softly(builder)
     device = fake_driver.FakeDevice(fake_driver.info())
     scene = prepared(builder, builder.scene(), fake_driver.session(device), monkeypatch)
@@ -355,7 +333,7 @@ def test_picture_whose_pixels_have_all_settled_is_complete(builder, monkeypatch)
     assert [picture.complete for picture in pictures] == [False] * 4 + [True]
 
 
-def test_noise_threshold_in_tiles_is_the_same(builder, monkeypatch):  # noqa: F811
+def test_noise_threshold_in_tiles_is_the_same(builder, monkeypatch):
     lit_softly(builder)
     options = {"samples": 24, "noise_threshold": 0.05, "planes": ALL_PLANES}
     _, whole = both(builder, monkeypatch, **options)
@@ -367,7 +345,7 @@ def test_noise_threshold_in_tiles_is_the_same(builder, monkeypatch):  # noqa: F8
 @pytest.mark.parametrize("at", ["begin", "look"])
 def test_noise_that_memory_does_not_hold_leaves_the_picture_to_the_cpu(
     at,
-    builder,  # noqa: F811
+    builder,
     monkeypatch,
     caplog,
 ):
