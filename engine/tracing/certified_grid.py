@@ -22,8 +22,8 @@ from ..protocol.weights import NeuralWeights
 from .certified_bounds import certify
 from .certified_cells import CertifiedCells, nothing_proven, rounded_linear
 from .certified_network import CertifiedNetwork, certified_network
-from .certified_parts import Insides, Seen, halves, look_inside
-from .certified_probe import MOST_LOOSE, share_of_loose
+from .certified_parts import Insides, Look, Seen, halves, look_inside
+from .certified_probe import MOST_LOOSE, share_of_loose, too_many_loose
 from .network_kernel import PackedNetwork, evaluate_points, pack_network
 from .packed_grid import PART_SIDE
 
@@ -143,7 +143,11 @@ def _values_and_lengths(
 
 def _refine(bounder: Bounder, seen: Seen, resolution: int, linear: bool) -> CertifiedCells:
     start = time.perf_counter()
-    loose = share_of_loose(seen, lambda pieces, side: _bound(bounder, pieces, side, True)[2])
+
+    def look(pieces: IntArray, side: int, with_gradient: bool) -> Any:
+        return _bound(bounder, pieces, side, with_gradient)
+
+    loose = share_of_loose(seen, lambda pieces, side: look(pieces, side, True)[2])
     if loose > MOST_LOOSE:
         log.info("bounds on %.0f %% of some pieces are loose: nothing is proven", 100.0 * loose)
         return nothing_proven()
@@ -155,7 +159,10 @@ def _refine(bounder: Bounder, seen: Seen, resolution: int, linear: bool) -> Cert
         if side == resolution:
             break
         cells, side = halves(cells), 2 * side
-    found = _inside(bounder, seen, cells, side, linear)
+        if side == resolution and too_many_loose(seen, look, cells, side, MOST_HALVED):
+            log.info("bounds on %d^3 cells leave too many, and are loose: nothing is proven", side)
+            return nothing_proven()
+    found = _inside(look, seen, cells, side, linear)
     reachable = np.zeros((side,) * 3, bool)
     reachable[tuple(cells[found.kept].T)] = True
     log.info(
@@ -173,12 +180,8 @@ def _refine(bounder: Bounder, seen: Seen, resolution: int, linear: bool) -> Cert
     )
 
 
-def _inside(bounder: Bounder, seen: Seen, cells: IntArray, side: int, linear: bool) -> Insides:
+def _inside(look: Look, seen: Seen, cells: IntArray, side: int, linear: bool) -> Insides:
     """Look into cells along a Z-order curve; those left are in the order of an array."""
-
-    def look(pieces: IntArray, side: int, with_gradient: bool) -> Any:
-        return _bound(bounder, pieces, side, with_gradient)
-
     if len(cells) > MOST_HALVED:
         _, _, gradient, errors = look(cells, side, True)
         worst = float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))

@@ -1,7 +1,7 @@
-"""Whether a network is worth certifying: a look at a few hundred places of its surface, before minutes of work.
+"""Whether a network is worth certifying: looks at some places, before minutes of work.
 
 Bounds on networks wider than the default's can be thousands of times the gradients there, and steps by them so short that
-sampled bounds serve better.
+sampled bounds serve better; or they are tight in small pieces alone, and there are too many of these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .certified_parts import CORNERS, Seen
+from .certified_parts import CORNERS, Look, Seen
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -23,6 +23,7 @@ FLATTEST = 1.0  # as of a distance: in a kink the gradient that is seen may be z
 NUM_PLACES = 300
 SIDE = 64  # cells a side among which places are chosen
 PIECES = 512  # a side: as small as what most bounds are made of in the end
+RUN, EACH = 512, 40  # cells that follow each other, and of how many such runs one is looked at
 
 
 def share_of_loose(seen: Seen, bounds: Callable[[IntArray, int], FloatArray]) -> float:
@@ -55,3 +56,27 @@ def share_of_loose(seen: Seen, bounds: Callable[[IntArray, int], FloatArray]) ->
     usual = np.maximum(seen(pieces, PIECES)[1], FLATTEST)
     loose: float = float(((proven / usual).reshape(-1, 8).min(axis=1) > LOOSEST).mean())
     return loose
+
+
+def too_many_loose(seen: Seen, look: Look, cells: IntArray, side: int, most: int) -> bool:
+    """Whether more than `most` of cells (N, 3) along a Z-order curve would stay undecided, with loose bounds.
+
+    Args:
+        seen: See there.
+        look: See there.
+        cells: Of so many a side; of few, none is looked at.
+        side: Cells a side.
+        most: So many undecided cells can be looked into; bounds on more stay as loose as they are.
+    """
+    if len(cells) <= max(most, RUN * EACH):
+        return False
+    some = cells[np.arange(len(cells)) // RUN % EACH == EACH // 2]
+    values, radii, bounds, _ = look(some, side, True)
+    undecided = ~(np.abs(values) > radii)
+    if undecided.mean() * len(cells) <= most:
+        return False
+    with np.errstate(over="ignore"):
+        steepest = np.maximum(np.abs(bounds[:, :3]), np.abs(bounds[:, 3:])).astype(np.float64)
+    usual = np.maximum(seen(some, side)[1], FLATTEST)
+    loose = np.linalg.norm(steepest, axis=1) > LOOSEST * usual
+    return bool(loose[undecided].mean() > MOST_LOOSE)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..protocol.weights import NeuralWeights
 from .certified_cache import load_cells, save_cells
-from .certified_cells import CertifiedCells, can_certify
+from .certified_cells import CertifiedCells, can_certify, nothing_proven
 from .certified_probe import FLATTEST, LOOSEST, MOST_LOOSE
 from .packed_grid import PackedGrid, for_march, with_values
 from .sampled_parts import with_sampled_parts
@@ -98,8 +98,10 @@ class SteppedTracer(ABC):
 
     def adopt(self, cells: CertifiedCells) -> None:
         """Keep on disk what was proven about this very network, and use it from now on where it is worth having."""
-        save_cells(self._weights, cells)
-        self._provable = self._is_worth_having(cells)  # else nobody is to prove it again
+        self._provable = self._is_worth_having(cells)
+        save_cells(
+            self._weights, cells if self._provable else nothing_proven()
+        )  # nobody is to prove it again
         if self._provable:
             self._use("certified", cells.packed())
 

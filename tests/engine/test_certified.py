@@ -277,6 +277,31 @@ def test_a_network_whose_bounds_are_loose_is_given_up_at_once(tmp_path):
     assert "too loose" in certified_cache.bound_in_use(weights)
 
 
+def test_a_network_with_too_many_loose_cells_is_given_up_before_all_are_bounded():
+    """Its bounds are tight in the small pieces that the first look is at, and there would be millions of these."""
+    asked = []
+
+    def bounder(references, first, centres, half, values, radii, bounds, errors):
+        asked.append(len(centres))
+        steep = 1.0 if half < 1.0 / 256 else 1e9
+        values[:], radii[:], errors[:] = 0.0, 1e9, 1.0
+        bounds[:, :3], bounds[:, 3:] = -steep, steep
+
+    weights = random_network(width=32, depth=8, seed=1, activation="gelu")
+    assert not certified_cells(weights, bounder=bounder).reachable.size
+    assert sum(asked) < 64**3 + 128**3 // 30
+
+
+def test_bounds_that_are_not_worth_having_are_told_as_such(tmp_path):
+    weights = octahedron()
+    cells = certified_cells(weights)
+    tracer = CpuTracer(weights)
+    tracer.adopt(dataclasses.replace(cells, gradient=1e4 * cells.gradient))
+    assert (tracer.bound, tracer.provable) == ("sampled", None)
+    assert "too loose" in certified_cache.bound_in_use(weights)
+    assert CpuTracer(weights).provable is None, "nobody is to prove it again"
+
+
 def test_network_without_a_zero_set_leaves_no_cell():
     empty = from_arrays(
         Architecture(width=4, depth=1), [np.zeros((4, 3)), np.zeros((1, 4))], [np.zeros(4), [0.5]]
