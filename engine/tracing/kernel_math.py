@@ -33,6 +33,7 @@ _NAMES = (
 CODES = {name: code for code, name in enumerate(_NAMES)}
 PIECEWISE_SLOPES = {"none": 1.0, "relu": 0.0, "leaky_relu": 0.01}  # max(z, slope * z): done in the tile
 f32 = np.float32
+TO_WHOLE = f32(12582912.0)  # 1.5 * 2^23: added, it leaves whole numbers, in the last bits
 _inline = nb.njit(inline="always", fastmath=FAST, error_model="numpy")
 # What is written so that roundings cancel: "reassoc" would undo it.
 _in_order: Any = nb.njit(forceinline=True, fastmath=FAST - {"reassoc"}, error_model="numpy")
@@ -98,10 +99,8 @@ def _cos(x: Any) -> Any:
 @_in_order
 def _exp_of_minus(x: Any) -> Any:
     """exp(-x) for |x| <= 87: right to 2e-7, relative up to |x| = 20, and absolute beyond for x > 0."""
-    shifted = f32(12582912.0) - x * f32(
-        1.44269504
-    )  # 1.5 * 2^23: what is left are whole numbers, in the last bits
-    twos = shifted - f32(12582912.0)
+    shifted = TO_WHOLE - x * f32(1.44269504)
+    twos = shifted - TO_WHOLE
     return _times_power_of_two(x + twos * f32(0.693147182), shifted)
 
 
@@ -121,8 +120,8 @@ def _times_power_of_two(r: Any, shifted: Any) -> Any:
 def _exp(x: Any) -> Any:
     """Exponential, right to 2e-7 of itself between -87 and 87 and constant beyond."""
     x = min(max(x, f32(-87.0)), f32(87.0))
-    shifted = x * f32(1.44269504) + f32(12582912.0)
-    twos = shifted - f32(12582912.0)
+    shifted = x * f32(1.44269504) + TO_WHOLE
+    twos = shifted - TO_WHOLE
     r = twos * f32(0.693359375) - x  # log(2) in two parts
     return _times_power_of_two(r - twos * f32(2.12194440e-4), shifted)
 

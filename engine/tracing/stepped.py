@@ -99,9 +99,8 @@ class SteppedTracer(ABC):
     def adopt(self, cells: CertifiedCells) -> None:
         """Keep on disk what was proven about this very network, and use it from now on where it is worth having."""
         self._provable = self._is_worth_having(cells)
-        save_cells(
-            self._weights, cells if self._provable else nothing_proven()
-        )  # nobody is to prove it again
+        # Kept in either case: nobody is to prove it again.
+        save_cells(self._weights, cells if self._provable else nothing_proven())
         if self._provable:
             self._use("certified", cells.packed())
 
